@@ -1,0 +1,1 @@
+"""From Jupyter to production on Databricks, without leaving the notebook."""

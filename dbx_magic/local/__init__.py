@@ -1,0 +1,1 @@
+"""The local workspace: Databricks' REST API on this machine, with real Spark behind it."""

@@ -1,0 +1,100 @@
+"""The door to credentials: which host a profile means, and what proves who is asking."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import ProjectError, UsageError, WorkspaceError
+from .settings import LOCAL
+
+
+@dataclass(frozen=True)
+class Login:
+    """A workspace and how to show who is asking. The headers never appear in its repr."""
+
+    host: str
+    headers: Callable[[], Mapping[str, str]] = field(repr=False)
+    profile: str = ""
+
+
+def config_path() -> Path:
+    """Where Databricks' own tools keep their profiles."""
+    return Path(os.environ.get("DATABRICKS_CONFIG_FILE", "~/.databrickscfg")).expanduser()
+
+
+def find_login(profile: str) -> Login | None:
+    """Resolve a profile as Databricks' tools do; ``None`` means: the local workspace.
+
+    The empty profile takes the environment (``DATABRICKS_HOST`` and ``DATABRICKS_TOKEN``, or
+    ``DATABRICKS_CONFIG_PROFILE``), then the default profile. A profile that is more than host and
+    token (OAuth, Azure AD, …) is left to ``databricks-sdk``.
+
+    Raises:
+        UsageError: the profile is in no configuration file.
+        ProjectError: the configuration file cannot be read.
+    """
+    if profile == LOCAL:
+        return None
+    profiles = _profiles()
+    if not profile:
+        host = os.environ.get("DATABRICKS_HOST", "")
+        if host:
+            token = os.environ.get("DATABRICKS_TOKEN")
+            return _token_login(host, token, "") if token else _sdk_login("")
+        profile = os.environ.get("DATABRICKS_CONFIG_PROFILE", "")
+        if not profile and "host" not in profiles.get("DEFAULT", {}):
+            return None
+        profile = profile or "DEFAULT"
+    if profile not in profiles:
+        raise UsageError(
+            f"{config_path()} has no profile {profile!r}.",
+            f"It has: {', '.join(profiles) or 'none'}. "
+            "Add it there, or go to the local workspace with `use local`.",
+        )
+    section = profiles[profile]
+    if "host" in section and "token" in section:
+        return _token_login(section["host"], section["token"], profile)
+    return _sdk_login(profile)
+
+
+def _profiles() -> dict[str, Mapping[str, str]]:
+    # Without a default section: it would lend its token to every profile that has none.
+    parser = configparser.ConfigParser(default_section="\0", interpolation=None)
+    try:
+        parser.read(config_path(), encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        # The error's own text may quote a line, and a line may hold a token.
+        line = getattr(error, "lineno", None)
+        where = f"{config_path()}, line {line}" if line else str(config_path())
+        raise ProjectError(f"{where} cannot be read as a configuration file.") from None
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def _token_login(host: str, token: str, profile: str) -> Login:
+    return Login(_host(host), lambda: {"Authorization": f"Bearer {token}"}, profile)
+
+
+def _sdk_login(profile: str) -> Login:
+    try:
+        from databricks.sdk.core import Config
+    except ImportError:
+        raise WorkspaceError(
+            f"The profile {profile or 'in the environment'} has no plain token, so Databricks' "
+            "SDK is needed to sign in.",
+            'Install it with: pip install "dbx-magic[databricks]"',
+        ) from None
+    try:
+        config = Config(profile=profile or None)
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise WorkspaceError(f"Signing in with profile {profile!r} failed: {first}") from None
+    return Login(_host(str(config.host)), config.authenticate, profile)
+
+
+def _host(text: str) -> str:
+    host = text.strip().rstrip("/")
+    return host if "://" in host else f"https://{host}"

@@ -1,0 +1,169 @@
+"""The door to the project's files: where they are, and writing them whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from .errors import ConflictError, ProjectError
+from .settings import Settings, Target, read_settings
+
+SPEC = Path("pipelines/config.cluster.json")
+
+
+class Project:
+    """A folder with ``notebooks/``, ``workspace/`` and ``pipelines/`` (or the start of one)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def around(cls, folder: Path) -> Project:
+        """Find the project that ``folder`` is in: the nearest folder above with its marks.
+
+        A folder outside any project is taken as one that has not been initialised.
+        """
+        folder = folder.resolve()
+        for candidate in (folder, *folder.parents):
+            if (candidate / "dbx.toml").is_file() or (candidate / SPEC).is_file():
+                return cls(candidate)
+        return cls(folder)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder holds a project at all."""
+        return (self.root / "dbx.toml").is_file() or (self.root / SPEC).is_file()
+
+    def must_exist(self) -> None:
+        """Refuse to work in a folder that is no project.
+
+        Raises:
+            ProjectError: neither ``dbx.toml`` nor a cluster spec is here or above.
+        """
+        if not self.exists:
+            raise ProjectError(
+                f"{self.root} is not a project: it has no dbx.toml and no {SPEC}.",
+                "Make one here with `init`.",
+            )
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What ``dbx.toml`` says."""
+        return read_settings(self.root)
+
+    @property
+    def target(self) -> Target:
+        """The target in use: the one chosen with ``use``, else the one ``dbx.toml`` names."""
+        return self.settings.target_named(
+            self.state().get("target", self.settings.target if self.settings.targets else "")
+        )
+
+    @property
+    def spec_path(self) -> Path:
+        """The cluster spec."""
+        return self.root / SPEC
+
+    @property
+    def notebooks(self) -> Path:
+        """What people edit."""
+        return self.root / "notebooks"
+
+    @property
+    def workspace(self) -> Path:
+        """What is deployed: Databricks sources and plain files."""
+        return self.root / "workspace"
+
+    @property
+    def state_folder(self) -> Path:
+        """What only this checkout knows; ignored by git."""
+        return self.root / ".dbx" / "state"
+
+    def state(self) -> dict[str, Any]:
+        """What was chosen here: the target, and the picked cluster of each target."""
+        try:
+            text = (self.state_folder / "state.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        return dict(json.loads(text))
+
+    def remember(self, **changes: Any) -> None:
+        """Keep choices in the state; ``None`` forgets one."""
+        state = {key: value for key, value in {**self.state(), **changes}.items() if value}
+        self.write_state("state.json", json.dumps(state, indent=1, sort_keys=True))
+
+    def write_state(self, name: str, text: str) -> None:
+        """Write a file of the state folder, which git is told to ignore."""
+        write(self.state_folder / name, text)
+        ignore = self.root / ".dbx" / ".gitignore"
+        if not ignore.exists():
+            write(ignore, "state/\n")
+
+    @property
+    def picked(self) -> str | None:
+        """The id of the cluster picked for the target in use."""
+        value = self.state().get("picked", {}).get(self.target.name)
+        return str(value) if value else None
+
+    def pick(self, cluster_id: str | None) -> None:
+        """Make a cluster the picked one of the target in use."""
+        picked: Mapping[str, Any] = self.state().get("picked", {})
+        self.remember(picked={**picked, self.target.name: cluster_id})
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the project for one changing verb; the system releases it when a process dies.
+
+        Raises:
+            ConflictError: another process works on the project.
+        """
+        self.write_state("lock", "")
+        with (self.state_folder / "lock").open("r+") as file:
+            try:
+                _lock(file.fileno())
+            except OSError:
+                raise ConflictError(
+                    f"Another dbx_magic is changing {self.root} right now.",
+                    "Wait until it is done, then try again.",
+                ) from None
+            yield
+
+
+def _lock(descriptor: int) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all, making its folder; an equal file is left untouched."""
+    data = content.encode() if isinstance(content, str) else content
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == data:
+            return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, path.stat().st_mode if path.exists() else 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

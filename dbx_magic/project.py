@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
+import secrets
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +20,12 @@ SPEC = Path("pipelines/config.cluster.json")
 class Project:
     """A folder with ``notebooks/``, ``workspace/`` and ``pipelines/`` (or the start of one)."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, target: str | None = None) -> None:
         self.root = root
+        self._target = target
 
     @classmethod
-    def around(cls, folder: Path) -> Project:
+    def around(cls, folder: Path, target: str | None = None) -> Project:
         """Find the project that ``folder`` is in: the nearest folder above with its marks.
 
         A folder outside any project is taken as one that has not been initialised.
@@ -32,8 +33,8 @@ class Project:
         folder = folder.resolve()
         for candidate in (folder, *folder.parents):
             if (candidate / "dbx.toml").is_file() or (candidate / SPEC).is_file():
-                return cls(candidate)
-        return cls(folder)
+                return cls(candidate, target)
+        return cls(folder, target)
 
     @property
     def exists(self) -> bool:
@@ -59,10 +60,9 @@ class Project:
 
     @property
     def target(self) -> Target:
-        """The target in use: the one chosen with ``use``, else the one ``dbx.toml`` names."""
-        return self.settings.target_named(
-            self.state().get("target", self.settings.target if self.settings.targets else "")
-        )
+        """The target asked for, else the one chosen with ``use``, else ``dbx.toml``'s."""
+        usual = self.settings.target if self.settings.targets else ""
+        return self.settings.target_named(self._target or self.state().get("target", usual))
 
     @property
     def spec_path(self) -> Path:
@@ -135,7 +135,7 @@ class Project:
 
 
 def _lock(descriptor: int) -> None:
-    if os.name == "nt":
+    if sys.platform == "win32":
         import msvcrt
 
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -152,18 +152,12 @@ def write(path: Path, content: str | bytes) -> None:
         if path.read_bytes() == data:
             return
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
-        os.chmod(temporary, path.stat().st_mode if path.exists() else 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        if path.exists():
+            temporary.chmod(path.stat().st_mode)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

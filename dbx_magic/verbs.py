@@ -1,0 +1,185 @@
+"""The verbs: one table for every face, and the one way to perform one."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .dbx import Dbx
+from .errors import UsageError
+from .events import Note, Work
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb. ``changes`` says that only one of its kind may run on a project at a time."""
+
+    name: str
+    module: str
+    changes: bool = False
+
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        """The function behind it; its module is imported now, not before."""
+        module = importlib.import_module(f".{self.module}", __package__)
+        function: Callable[..., Any] = getattr(module, _FUNCTIONS.get(self.name, self.name))
+        return function
+
+    @cached_property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """Its parameters without ``dbx``, annotations resolved."""
+        hints = typing.get_type_hints(self.function)
+        found = inspect.signature(self.function).parameters.values()
+        return {
+            item.name: item.replace(annotation=hints[item.name])
+            for item in found
+            if item.name != "dbx"
+        }
+
+    @cached_property
+    def result(self) -> Any:
+        """The type of its result."""
+        hint = typing.get_type_hints(self.function)["return"]
+        if typing.get_origin(hint) is Generator:
+            return typing.get_args(hint)[2]
+        return hint
+
+    @property
+    def help(self) -> str:
+        """What it does for the user: the first paragraph of its docstring."""
+        return inspect.cleandoc(self.function.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+
+    @cached_property
+    def parameter_help(self) -> Mapping[str, str]:
+        """A line for each parameter, from the docstring's ``Args:``."""
+        return _args_section(inspect.cleandoc(self.function.__doc__ or ""))
+
+
+# `exec`'s function cannot be called what the verb is called: it would hide Python's own.
+_FUNCTIONS = {"exec": "execute"}
+
+VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb("status", "status"),
+        Verb("init", "setup"),
+        Verb("use", "setup"),
+        Verb("clusters", "clusters"),
+        Verb("pick", "clusters"),
+        Verb("rebuild", "clusters", changes=True),
+        Verb("start", "clusters"),
+        Verb("stop", "clusters"),
+        Verb("push", "transfer", changes=True),
+        Verb("exec", "runs"),
+        Verb("run", "runs"),
+        Verb("commit", "versions", changes=True),
+        Verb("local", "setup"),
+    )
+}
+
+
+def find_verb(name: str) -> Verb:
+    """Look a verb up.
+
+    Raises:
+        UsageError: there is no such verb; the hint names the nearest.
+    """
+    if name in VERBS:
+        return VERBS[name]
+    near = difflib.get_close_matches(name, VERBS, 1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(VERBS)}."
+    raise UsageError(f"{name!r} is not a verb.", hint)
+
+
+def perform(dbx: Dbx, name: str, arguments: Mapping[str, Any]) -> Work[Any]:
+    """Perform a verb: yields its events, returns its result.
+
+    Raises:
+        UsageError: unknown verb or argument, or a value of the wrong type.
+        DbxError: whatever the verb raises.
+    """
+    verb = find_verb(name)
+    _check(verb, arguments)
+    with dbx.project.lock() if verb.changes else contextlib.nullcontext():
+        work = verb.function(dbx, **arguments)
+        if inspect.isgenerator(work):
+            return (yield from _telling(dbx, work))
+        yield from _notes(dbx)
+        return work
+
+
+def _telling(dbx: Dbx, work: Work[Any]) -> Work[Any]:
+    try:
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as end:
+                yield from _notes(dbx)
+                return end.value
+            yield from _notes(dbx)
+            yield event
+    finally:
+        work.close()
+
+
+def _notes(dbx: Dbx) -> Generator[Note, None, None]:
+    while dbx.notes:
+        yield Note(dbx.notes.pop(0))
+
+
+def _check(verb: Verb, arguments: Mapping[str, Any]) -> None:
+    for name, value in arguments.items():
+        if name not in verb.parameters:
+            near = difflib.get_close_matches(name, verb.parameters, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"{verb.name} has no argument {name!r}.", hint)
+        annotation = verb.parameters[name].annotation
+        if not _fits(value, annotation):
+            raise UsageError(f"{verb.name}: {name} cannot be {value!r}.")
+    for name, parameter in verb.parameters.items():
+        if parameter.default is parameter.empty and name not in arguments:
+            raise UsageError(
+                f"{verb.name} needs {name.upper()}.", verb.parameter_help.get(name, "")
+            )
+
+
+def _fits(value: object, annotation: Any) -> bool:
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, item) for item in inner)
+    if origin is typing.Literal:
+        return value in inner
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(_fits(item, inner[0]) for item in value)
+    if origin is not None:  # Mapping[str, str], the only other one there is
+        return isinstance(value, Mapping) and all(
+            _fits(key, inner[0]) and _fits(item, inner[1]) for key, item in value.items()
+        )
+    if annotation in (int, float):
+        kinds = (int,) if annotation is int else (int, float)
+        return isinstance(value, kinds) and not isinstance(value, bool)
+    return isinstance(value, annotation)
+
+
+def _args_section(text: str) -> dict[str, str]:
+    """Read ``name: what it is`` from a Google-style ``Args:`` section."""
+    _, _, rest = text.partition("\nArgs:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in rest.split("\n"):
+        if line and not line.startswith("    "):
+            break
+        if line.startswith("        ") and name:
+            found[name] += " " + line.strip()
+        elif ":" in line:
+            name, _, words = line.strip().partition(": ")
+            found[name] = words
+    return found

@@ -1,0 +1,237 @@
+"""The door to a Databricks workspace: its REST API, one method for each operation we use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from .auth import Login
+from .errors import NotFoundError
+from .rest import Rest
+
+Json = dict[str, Any]
+Format = Literal["SOURCE", "AUTO", "RAW", "JUPYTER"]
+
+
+class Workspace:
+    """One workspace. Answers are the API's own objects; fields it does not know stay in them."""
+
+    def __init__(self, login: Login, rest: Rest | None = None) -> None:
+        self.login = login
+        self.rest = rest or Rest(login.host, login.headers)
+
+    @property
+    def host(self) -> str:
+        """The workspace's address."""
+        return self.login.host
+
+    def user(self) -> str:
+        """The name of who is asking, as SCIM has it."""
+        return str(self.rest.get("2.0/preview/scim/v2/Me").get("userName", ""))
+
+    # Clusters (2.1) and libraries (2.0)
+
+    def clusters(self) -> list[Json]:
+        """All clusters that can still be started or are up; those of jobs are left out."""
+        found: list[Json] = []
+        for page in self._pages("2.1/clusters/list", {"page_size": 100}):
+            found += page.get("clusters", [])
+        return [cluster for cluster in found if cluster.get("cluster_source") != "JOB"]
+
+    def cluster(self, cluster_id: str) -> Json:
+        """One cluster. Raises NotFoundError when it was permanently deleted."""
+        return dict(self.rest.get("2.1/clusters/get", {"cluster_id": cluster_id}))
+
+    def create_cluster(self, body: Mapping[str, Any]) -> str:
+        """Create a cluster and give its id; it is PENDING from then on."""
+        return str(self.rest.post("2.1/clusters/create", body)["cluster_id"])
+
+    def edit_cluster(self, body: Mapping[str, Any]) -> None:
+        """Replace a cluster's whole configuration; a running one restarts."""
+        self.rest.post("2.1/clusters/edit", body, safe=True)
+
+    def start_cluster(self, cluster_id: str) -> None:
+        """Start a terminated cluster."""
+        self.rest.post("2.1/clusters/start", {"cluster_id": cluster_id})
+
+    def restart_cluster(self, cluster_id: str) -> None:
+        """Restart a running cluster."""
+        self.rest.post("2.1/clusters/restart", {"cluster_id": cluster_id})
+
+    def resize_cluster(self, cluster_id: str, size: Mapping[str, Any]) -> None:
+        """Give a running cluster another ``num_workers`` or ``autoscale``."""
+        self.rest.post("2.1/clusters/resize", {"cluster_id": cluster_id, **size}, safe=True)
+
+    def stop_cluster(self, cluster_id: str) -> None:
+        """Terminate a cluster; it keeps its configuration and can be started again."""
+        self.rest.post("2.1/clusters/delete", {"cluster_id": cluster_id}, safe=True)
+
+    def delete_cluster(self, cluster_id: str) -> None:
+        """Delete a cluster for good."""
+        self.rest.post("2.1/clusters/permanent-delete", {"cluster_id": cluster_id}, safe=True)
+
+    def pin_cluster(self, cluster_id: str, *, pinned: bool = True) -> None:
+        """Keep a cluster in the list for ever, or no longer."""
+        verb = "pin" if pinned else "unpin"
+        self.rest.post(f"2.1/clusters/{verb}", {"cluster_id": cluster_id}, safe=True)
+
+    def cluster_events(self, cluster_id: str, limit: int = 50) -> list[Json]:
+        """The latest events of a cluster, newest first."""
+        body = {"cluster_id": cluster_id, "order": "DESC", "limit": limit}
+        return list(self.rest.post("2.1/clusters/events", body, safe=True).get("events", []))
+
+    def spark_versions(self) -> list[Json]:
+        """The runtimes this workspace offers: ``key`` and ``name``."""
+        return list(self.rest.get("2.1/clusters/spark-versions").get("versions", []))
+
+    def node_types(self) -> list[Json]:
+        """The machines this workspace offers: ``node_type_id``, ``memory_mb``, ``num_cores``."""
+        return list(self.rest.get("2.1/clusters/list-node-types").get("node_types", []))
+
+    def libraries(self, cluster_id: str) -> list[Json]:
+        """The libraries of a cluster: ``library``, ``status``, ``messages``."""
+        answer = self.rest.get("2.0/libraries/cluster-status", {"cluster_id": cluster_id})
+        return list(answer.get("library_statuses", []))
+
+    def install(self, cluster_id: str, libraries: Sequence[Mapping[str, Any]]) -> None:
+        """Ask for libraries; they install while the cluster runs, or when it starts."""
+        body = {"cluster_id": cluster_id, "libraries": list(libraries)}
+        self.rest.post("2.0/libraries/install", body, safe=True)
+
+    def uninstall(self, cluster_id: str, libraries: Sequence[Mapping[str, Any]]) -> None:
+        """Mark libraries for removal at the next restart."""
+        body = {"cluster_id": cluster_id, "libraries": list(libraries)}
+        self.rest.post("2.0/libraries/uninstall", body, safe=True)
+
+    # Workspace objects (2.0)
+
+    def objects(self, path: str) -> list[Json]:
+        """What is directly in a workspace folder. Raises NotFoundError when it is missing."""
+        return list(self.rest.get("2.0/workspace/list", {"path": path}).get("objects", []))
+
+    def object(self, path: str) -> Json | None:
+        """One workspace object, or ``None``."""
+        try:
+            return dict(self.rest.get("2.0/workspace/get-status", {"path": path}))
+        except NotFoundError:
+            return None
+
+    def make_folder(self, path: str) -> None:
+        """Make a workspace folder and those above it."""
+        self.rest.post("2.0/workspace/mkdirs", {"path": path}, safe=True)
+
+    def put(self, path: str, content: bytes, kind: Format, language: str = "") -> None:
+        """Write a notebook (``SOURCE`` and its language) or a file (``RAW``) over what is there."""
+        form: dict[str, Any] = {
+            "path": (None, path),
+            "format": (None, kind),
+            "overwrite": (None, "true"),
+            "content": ("content", content),
+        }
+        if language:
+            form["language"] = (None, language.upper())
+        self.rest.send("POST", "2.0/workspace/import", form=form, safe=True)
+
+    def fetch(self, path: str, kind: Format = "SOURCE") -> bytes:
+        """Read a notebook's source or a file's content."""
+        query = {"path": path, "format": kind, "direct_download": "true"}
+        content: bytes = self.rest.send(
+            "GET", "2.0/workspace/export", query=query, raw=True, safe=True
+        )
+        return content
+
+    def delete(self, path: str, *, recursive: bool = False) -> None:
+        """Delete a workspace object; one that is not there is no error."""
+        try:
+            self.rest.post(
+                "2.0/workspace/delete", {"path": path, "recursive": recursive}, safe=True
+            )
+        except NotFoundError:
+            return
+
+    # Commands (1.2)
+
+    def create_context(self, cluster_id: str, language: str) -> str:
+        """Open an execution context on a running cluster."""
+        body = {"clusterId": cluster_id, "language": language}
+        return str(self.rest.post("1.2/contexts/create", body)["id"])
+
+    def context_status(self, cluster_id: str, context_id: str) -> str:
+        """``Pending``, ``Running`` or ``Error``."""
+        query = {"clusterId": cluster_id, "contextId": context_id}
+        return str(self.rest.get("1.2/contexts/status", query)["status"])
+
+    def destroy_context(self, cluster_id: str, context_id: str) -> None:
+        """Close a context; its variables are gone."""
+        body = {"clusterId": cluster_id, "contextId": context_id}
+        self.rest.post("1.2/contexts/destroy", body, safe=True)
+
+    def execute(self, cluster_id: str, context_id: str, language: str, code: str) -> str:
+        """Start a command in a context and give its id."""
+        body = {
+            "clusterId": cluster_id,
+            "contextId": context_id,
+            "language": language,
+            "command": code,
+        }
+        return str(self.rest.post("1.2/commands/execute", body)["id"])
+
+    def command(self, cluster_id: str, context_id: str, command_id: str) -> Json:
+        """The status of a command and, at its end, its ``results``."""
+        query = {"clusterId": cluster_id, "contextId": context_id, "commandId": command_id}
+        return dict(self.rest.get("1.2/commands/status", query))
+
+    @property
+    def streams(self) -> bool:
+        """Whether the workspace tells a command's outputs while it runs (the local one does)."""
+        return "events" in self.rest.capabilities
+
+    def command_events(
+        self, cluster_id: str, context_id: str, command_id: str, cursor: int, wait: float
+    ) -> Json:
+        """The ``events`` of a command from ``cursor`` on, waiting up to ``wait`` s for new ones."""
+        query = {
+            "clusterId": cluster_id,
+            "contextId": context_id,
+            "commandId": command_id,
+            "cursor": cursor,
+            "wait": wait,
+        }
+        return dict(self.rest.get("1.2/commands/events", query))
+
+    def cancel_command(self, cluster_id: str, context_id: str, command_id: str) -> None:
+        """Stop a command; its context lives on."""
+        body = {"clusterId": cluster_id, "contextId": context_id, "commandId": command_id}
+        self.rest.post("1.2/commands/cancel", body, safe=True)
+
+    # Job runs (2.2)
+
+    def submit(self, body: Mapping[str, Any]) -> int:
+        """Submit a one-time run and give its id; its ``idempotency_token`` makes it safe."""
+        return int(self.rest.post("2.2/jobs/runs/submit", body, safe=True)["run_id"])
+
+    def run(self, run_id: int) -> Json:
+        """The state of a run and its tasks."""
+        return dict(self.rest.get("2.2/jobs/runs/get", {"run_id": run_id}))
+
+    def run_output(self, run_id: int) -> Json:
+        """What one task of a run left: ``notebook_output``, ``error``, ``error_trace``."""
+        return dict(self.rest.get("2.2/jobs/runs/get-output", {"run_id": run_id}))
+
+    def run_cells(self, run_id: int, cursor: int, wait: float) -> Json:
+        """The cells of a notebook task and their outputs (the local workspace's extension)."""
+        query = {"run_id": run_id, "cursor": cursor, "wait": wait}
+        return dict(self.rest.get("2.2/jobs/runs/cells", query))
+
+    def cancel_run(self, run_id: int) -> None:
+        """Stop a run."""
+        self.rest.post("2.2/jobs/runs/cancel", {"run_id": run_id}, safe=True)
+
+    def _pages(self, path: str, query: Mapping[str, Any]) -> Iterator[Json]:
+        token = ""
+        while True:
+            page = self.rest.get(path, {**query, **({"page_token": token} if token else {})})
+            yield page
+            token = page.get("next_page_token", "")
+            if not token:
+                return

@@ -110,7 +110,7 @@ def perform(dbx: Dbx, name: str, arguments: Mapping[str, Any]) -> Work[Any]:
     _check(verb, arguments)
     with dbx.project.lock() if verb.changes else contextlib.nullcontext():
         work = verb.function(dbx, **arguments)
-        if inspect.isgenerator(work):
+        if isinstance(work, Generator):
             return (yield from _telling(dbx, work))
         yield from _notes(dbx)
         return work

@@ -1,0 +1,84 @@
+"""What every test stands on: an isolated machine, the local workspace, a project in a folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dbx_magic import local_process
+from dbx_magic.dbx import Dbx
+
+SPEC = """{
+  "cluster_name": "CLUSTER_NAME",
+  "spark_version": "16.4.x-scala2.12",
+  "node_type_id": "Standard_DS3_v2",
+  "num_workers": 1,
+  "autotermination_minutes": 60
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def isolate(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a home of its own and nothing of the user's environment."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("DATABRICKS_", "GIT_", "XDG_", "MLFLOW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    (home / ".gitconfig").write_text(
+        "[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n"
+    )
+
+
+@pytest.fixture(scope="session")
+def local_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The data folder of the one local workspace that this test run uses, stopped at its end."""
+    home = tmp_path_factory.mktemp("local")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBX_MAGIC_HOME", str(home))
+        yield home
+        local_process.stop()
+
+
+@pytest.fixture
+def local(local_home: Path, monkeypatch: pytest.MonkeyPatch) -> local_process.Server:
+    """The local workspace, up: a real process that speaks HTTP."""
+    monkeypatch.setenv("DBX_MAGIC_HOME", str(local_home))
+    return local_process.start()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project folder named ``hello``: a spec, one notebook as source, no repository yet."""
+    root = tmp_path / "hello"
+    (root / "pipelines").mkdir(parents=True)
+    (root / "pipelines" / "config.cluster.json").write_text(SPEC)
+    (root / "dbx.toml").write_text(
+        'project = "hello"\ncluster = "hello"\n\n[targets.local]\nprofile = "local"\n'
+    )
+    (root / "notebooks").mkdir()
+    (root / "workspace").mkdir()
+    (root / "workspace" / "greet.py").write_text('# Databricks notebook source\nprint("hello")\n')
+    return root
+
+
+@pytest.fixture
+def git_project(project: Path) -> Path:
+    """The project, as a git repository with one commit."""
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Start"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
+    return project
+
+
+@pytest.fixture
+def dbx(project: Path, local: local_process.Server) -> Iterator[Dbx]:
+    """The project with its doors, on the local workspace."""
+    opened = Dbx(project)
+    yield opened
+    opened.close()

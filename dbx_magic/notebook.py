@@ -1,0 +1,249 @@
+"""A notebook as this project sees it, and Jupyter's format of it: .ipynb.
+
+A cell is kept as Jupyter has it: markdown without its ``%md``, code without ``# MAGIC``. What the
+text of a source notebook has beyond that (an inline ``%md # Title``, CRLF, a missing blank line)
+is its *layout*. A cell that Databricks itself would write the same way has none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+from zlib import crc32
+
+from .errors import ProjectError
+
+Language = Literal["python", "sql", "scala", "r"]
+Kind = Literal["code", "markdown", "raw"]
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+EXTENSIONS: Mapping[Language, str] = {"python": ".py", "sql": ".sql", "scala": ".scala", "r": ".r"}
+
+NOTEBOOK_KEY = "application/vnd.databricks.v1+notebook"
+CELL_KEY = "application/vnd.databricks.v1+cell"
+LAYOUT_KEY = "dbx_magic"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell; ``layout`` may hold ``head`` (of markdown) or ``source`` (the whole odd text)."""
+
+    kind: Kind
+    text: str
+    title: str = ""
+    show_title: bool = False
+    layout: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Sequence[Any] = ()
+    execution_count: int | None = None
+    attachments: Mapping[str, Any] | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """Cells in one default language.
+
+    ``layout`` may hold ``bom``, ``newline``, ``header`` (what follows the words on the first line),
+    ``environment`` (the ``/// script`` block), ``blank`` (what follows MAGIC on a blank line) and
+    ``end`` (of the file), each as the text that stands there.
+    """
+
+    language: Language = "python"
+    cells: tuple[Cell, ...] = ()
+    layout: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    minor: int = 5
+
+
+# A magic that gives a whole cell to another language or tool. Others (%pip, %matplotlib, %%time)
+# are lines of the notebook's own language.
+_CELL_MAGIC = re.compile(
+    r"\s*%(python|py|sql|scala|r|sh|fs|run|md-sandbox|md)(?:[ \t]*\n|[ \t]+|\Z)"
+)
+
+
+def cell_language(cell: Cell, notebook: Notebook) -> tuple[str, str]:
+    """Say which language or magic a code cell is for, and the text that is handed to it.
+
+    ``%sql select 1`` gives ``("sql", "select 1")`` and ``%run ./x $a=1`` ``("run", "./x $a=1")``.
+    A cell without such a first line gives its own text, in the notebook's language.
+    """
+    if not (found := _CELL_MAGIC.match(cell.text)):
+        return notebook.language, cell.text
+    name = found[1]
+    return "python" if name == "py" else name, cell.text[found.end() :]
+
+
+def new_metadata(language: Language) -> dict[str, Any]:
+    """Describe a new notebook to Jupyter and to Databricks.
+
+    The kernel is Python's for every language: from there other languages run on the cluster.
+    """
+    return {
+        NOTEBOOK_KEY: {"language": language},
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": language},
+    }
+
+
+def parse_ipynb(data: bytes | str, path: str = "") -> Notebook:
+    """Read a .ipynb file; ``path`` names it in errors."""
+    content = _load(data, path or "The notebook")
+    metadata = _mapping(content.get("metadata"))
+    cells = tuple(
+        [_read_cell(cell, path, number) for number, cell in enumerate(content["cells"], 1)]
+    )
+    minor = content.get("nbformat_minor")
+    return Notebook(
+        _language(metadata),
+        cells,
+        _layout(metadata),
+        metadata,
+        minor if isinstance(minor, int) else 5,
+    )
+
+
+def render_ipynb(notebook: Notebook) -> str:
+    """Write a notebook as Jupyter saves it: sorted keys, one space of indent, a final newline."""
+    metadata = notebook.metadata
+    if _language(metadata) != notebook.language:
+        own = {**_mapping(metadata.get(NOTEBOOK_KEY)), "language": notebook.language}
+        metadata = {**metadata, NOTEBOOK_KEY: own}
+    taken: set[str] = set()
+    content = {
+        "cells": [_cell_content(cell, notebook.minor, taken) for cell in notebook.cells],
+        "metadata": _with_layout(metadata, notebook.layout),
+        "nbformat": 4,
+        "nbformat_minor": notebook.minor,
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _load(data: bytes | str, name: str) -> dict[str, Any]:
+    if not data.strip():
+        raise ProjectError(f"{name} is empty.", "Delete it, or save the notebook again in Jupyter.")
+    try:
+        content = json.loads(data.decode("utf-8-sig") if isinstance(data, bytes) else data)
+    except UnicodeDecodeError as error:
+        raise ProjectError(
+            f"{name} is not UTF-8 (byte {error.start}).", "Save it as UTF-8."
+        ) from error
+    except json.JSONDecodeError as error:
+        raise ProjectError(
+            f"{name}, line {error.lineno}, column {error.colno}: not valid JSON ({error.msg}).",
+            "The file may be cut off, or hold marks of a merge conflict.",
+        ) from error
+    except RecursionError as error:
+        raise ProjectError(f"{name} is nested too deeply to be a notebook.") from error
+    if not isinstance(content, dict) or not isinstance(content.get("nbformat"), int):
+        raise ProjectError(f'{name} is JSON, but not a notebook: it has no "nbformat".')
+    if content["nbformat"] != 4:
+        raise ProjectError(
+            f"{name} is in notebook format {content['nbformat']}; 4 is needed.",
+            f"Convert it with: jupyter nbconvert --to notebook --inplace {name}",
+        )
+    if not isinstance(content.get("cells"), list):
+        raise ProjectError(f'{name} is not a notebook: it has no list of "cells".')
+    return content
+
+
+def _read_cell(cell: Any, path: str, number: int) -> Cell:
+    kind: Any = cell.get("cell_type") if isinstance(cell, dict) else None
+    text = cell.get("source") if kind in get_args(Kind) else None
+    if isinstance(text, list) and all(isinstance(part, str) for part in text):
+        text = "".join(text)
+    if not isinstance(text, str):
+        where = f"{path or 'The notebook'}, cell {number}"
+        raise ProjectError(f'{where}: not a cell of code, markdown or raw text with a "source".')
+    metadata = _mapping(cell.get("metadata"))
+    own = _mapping(metadata.get(CELL_KEY))
+    layout = _layout(metadata)
+    if own.get("isMarkdownSandbox") is True and "head" not in layout and kind == "markdown":
+        layout = {**layout, "head": "%md-sandbox\n"}
+    title = own.get("title")
+    return Cell(
+        kind,
+        text,
+        title if isinstance(title, str) else "",
+        own.get("showTitle") is True,
+        layout,
+        metadata,
+        cell.get("outputs") or (),
+        cell.get("execution_count"),
+        cell.get("attachments"),
+        cell.get("id"),
+    )
+
+
+def _cell_content(cell: Cell, minor: int, taken: set[str]) -> dict[str, Any]:
+    metadata = _with_layout(cell.metadata, cell.layout)
+    own = _mapping(metadata.get(CELL_KEY))
+    if (own.get("title", ""), own.get("showTitle", False)) != (cell.title, cell.show_title):
+        own = {**own, "title": cell.title, "showTitle": cell.show_title}
+        metadata = {**metadata, CELL_KEY: own}
+    if cell.layout.get("head", "").lstrip().startswith("%md-sandbox"):
+        metadata = {**metadata, CELL_KEY: {**own, "isMarkdownSandbox": True}}
+    content: dict[str, Any] = {
+        "cell_type": cell.kind,
+        "metadata": metadata,
+        "source": _lines(cell.text),
+    }
+    if cell.kind == "code":
+        content["execution_count"] = cell.execution_count
+        content["outputs"] = cell.outputs
+    elif cell.attachments is not None:
+        content["attachments"] = cell.attachments
+    if minor >= 5:
+        content["id"] = _unique_id(cell, taken)
+    return content
+
+
+def _unique_id(cell: Cell, taken: set[str]) -> str:
+    """Give a new cell an id that is the same each time the same notebook is written."""
+    seed = crc32(cell.text.encode("utf-8", "surrogatepass"))
+    name = cell.id or f"{seed:08x}"
+    while name in taken:
+        seed = crc32(b"again", seed)
+        name = f"{seed:08x}"
+    taken.add(name)
+    return name
+
+
+def _lines(text: str) -> list[str]:
+    lines = [line + "\n" for line in text.split("\n")]
+    lines[-1] = lines[-1][:-1]
+    return lines if lines[-1] else lines[:-1]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _layout(metadata: Mapping[str, Any]) -> Mapping[str, str]:
+    layout = metadata.get(LAYOUT_KEY)
+    if not isinstance(layout, dict):
+        return {}
+    return {key: value for key, value in layout.items() if isinstance(value, str)}
+
+
+def _with_layout(metadata: Mapping[str, Any], layout: Mapping[str, str]) -> Mapping[str, Any]:
+    if _layout(metadata) == layout:
+        return metadata
+    return {**metadata, LAYOUT_KEY: dict(layout)}
+
+
+def _language(metadata: Mapping[str, Any]) -> Language:
+    names = (
+        _mapping(metadata.get(NOTEBOOK_KEY)).get("language"),
+        _mapping(metadata.get("language_info")).get("name"),
+        _mapping(metadata.get("kernelspec")).get("language"),
+    )
+    for name in names:
+        for language in LANGUAGES:
+            if isinstance(name, str) and name.lower() == language:
+                return language
+    return "python"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from functools import cached_property
 from pathlib import Path
 
 from . import local_process
@@ -11,6 +10,7 @@ from .auth import Login, find_login
 from .errors import DbxError
 from .project import Project
 from .repo import Repo
+from .settings import LOCAL
 from .workspace import Workspace
 
 
@@ -22,40 +22,49 @@ class Dbx:
     """
 
     def __init__(self, folder: Path, target: str | None = None) -> None:
-        self.project = Project.around(folder, target)
         self.contexts: dict[tuple[str, str], str] = {}
         self.notes: list[str] = []
+        self._workspace: Workspace | None = None
+        self._checked = False
+        self.refresh(folder, target)
 
-    @cached_property
-    def repo(self) -> Repo:
-        """The git repository around the project."""
-        return Repo(self.project.root)
+    def refresh(self, folder: Path, target: str | None = None) -> None:
+        """Look again: another folder, edited settings, another target, a restarted workspace."""
+        self.project = Project.around(folder, target)
+        self.repo = Repo(self.project.root)
+        self._checked = False
 
-    @cached_property
+    @property
     def workspace(self) -> Workspace:
         """The workspace of the target in use; the local one is started when it is not up."""
-        login = find_login(self.project.target.profile)
-        if login is None:
-            login = self._local_login()
-        return Workspace(login)
+        if self._workspace is None or not self._checked:
+            login = find_login(self.project.target.profile) or self._local_login()
+            known = self._workspace.login if self._workspace else None
+            if known is None or (known.host, known.profile) != (login.host, login.profile):
+                self.close()
+                self._workspace = Workspace(login)
+            self._checked = True
+        return self._workspace
 
     def _local_login(self) -> Login:
         server = local_process.find()
         if server is None:
             server = local_process.start()
-            why = "" if self.project.target.profile else ", because no Databricks profile was found"
+            why = "" if self.project.target.profile else ": no Databricks profile was found"
             self.notes.append(f"Started the local workspace at {server.url}{why}.")
+            self.contexts.clear()
         token = server.token
-        return Login(server.url, lambda: {"Authorization": f"Bearer {token}"}, "local")
+        return Login(server.url, lambda: {"Authorization": f"Bearer {token}"}, LOCAL)
 
     @property
     def is_local(self) -> bool:
         """Whether the workspace in use is the local one."""
-        return self.workspace.login.profile == "local"
+        return self.workspace.login.profile == LOCAL
 
     def close(self) -> None:
         """Close the execution contexts that this process opened."""
         while self.contexts:
             (cluster_id, _), context_id = self.contexts.popitem()
-            with contextlib.suppress(DbxError):
-                self.workspace.destroy_context(cluster_id, context_id)
+            if self._workspace is not None:
+                with contextlib.suppress(DbxError):
+                    self._workspace.destroy_context(cluster_id, context_id)

@@ -16,6 +16,8 @@ Anything else that is raised is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class DbxError(Exception):
     """What is wrong and where (``message``), and what can be done about it (``hint``)."""
@@ -89,7 +91,14 @@ class PipelineError(DbxError):
 
 
 class RemoteError(DbxError):
-    """Code that ran on the cluster raised."""
+    """Code that ran on the cluster raised; ``traceback`` is its own, line by line."""
 
     exit_code = 8
     http_status = 422
+
+    def __init__(self, message: str, hint: str = "", *, traceback: Sequence[str] = ()) -> None:
+        super().__init__(message, hint)
+        self.traceback = tuple(traceback)
+
+    def _render_traceback_(self) -> list[str]:
+        return [*self.traceback, *super()._render_traceback_()]

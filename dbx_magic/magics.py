@@ -1,0 +1,201 @@
+"""``%dbx`` and ``%%dbx``: every verb, and cells that run on the picked cluster."""
+
+from __future__ import annotations
+
+import atexit
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from IPython.core.completer import (
+    CompletionContext,
+    SimpleCompletion,
+    SimpleMatcherResult,
+    context_matcher,
+)
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.display import DisplayHandle, display, publish_display_data
+
+from .dbx import Dbx
+from .errors import DbxError, UsageError
+from .events import Event, Progress, Shown, drive
+from .output import Display, Failure, Stream
+
+LANGUAGES = ("python", "sql", "scala", "r", "sh")
+
+
+class StoppedError(DbxError):
+    """The user interrupted; what was started has been stopped."""
+
+
+@magics_class
+class DbxMagics(Magics):
+    """The magic ``dbx``."""
+
+    shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self.dbx_of_kernel: Dbx | None = None
+
+    @line_cell_magic
+    def dbx(self, line: str, cell: str | None = None) -> Any:
+        """Work with a Databricks workspace. `%dbx` shows where things stand; `%dbx help` all verbs.
+
+        %dbx VERB [ARGUMENTS]                run a verb; the result can be assigned
+        %%dbx [python|sql|scala|r|sh] [-c CLUSTER]    run this cell on the picked cluster
+        """
+        from .grammar import parse
+        from .verbs import perform
+
+        tokens = shlex.split(line)
+        call = parse(tokens if cell is None else _cell_tokens(tokens, cell), "%dbx")
+        if call.help:
+            self._show_help(call.help)
+            return None
+        dbx = self._dbx(call.target)
+        screen = _Screen()
+        try:
+            result = drive(perform(dbx, call.verb, call.arguments), screen.show)
+        except KeyboardInterrupt:
+            raise StoppedError("Stopped.", " ".join(_take(dbx.notes))) from None
+        finally:
+            screen.close()
+        return self._result(result, dbx)
+
+    def _dbx(self, target: str | None) -> Dbx:
+        if self.dbx_of_kernel is None:
+            self.dbx_of_kernel = Dbx(Path.cwd(), target)
+            atexit.register(self.dbx_of_kernel.close)
+        else:
+            self.dbx_of_kernel.refresh(Path.cwd(), target)
+        return self.dbx_of_kernel
+
+    def _result(self, result: Any, dbx: Dbx) -> Any:
+        from .show import bundle, view_of
+
+        for note in _take(dbx.notes):
+            publish_display_data({"text/plain": note})
+        if not view_of(result):
+            return None
+        formatter = self.shell.display_formatter.mimebundle_formatter
+        formatter.for_type(type(result), lambda value, **_: bundle(value))
+        return result
+
+    def _show_help(self, text: str) -> None:
+        publish_display_data({"text/plain": text})
+
+
+def _cell_tokens(tokens: Sequence[str], cell: str) -> list[str]:
+    if tokens and tokens[0] in LANGUAGES:
+        language, *options = tokens
+    else:
+        language, options = "python", list(tokens)
+        if options and not options[0].startswith("-"):
+            raise UsageError(
+                f"%%dbx cannot run {options[0]!r}.", f"It runs: {', '.join(LANGUAGES)}."
+            )
+    return ["exec", *options, "--language", language, "--", cell]
+
+
+def _take(notes: list[str]) -> list[str]:
+    taken = list(notes)
+    notes.clear()
+    return taken
+
+
+class _Screen:
+    """Events in a notebook: progress in one place that is updated, outputs as if local."""
+
+    def __init__(self) -> None:
+        self.handle: DisplayHandle | None = None
+        self.last = ""
+
+    def show(self, event: Event) -> None:
+        from .show import bundle
+
+        match event:
+            case Progress():
+                self._progress(bundle(event))
+            case Shown(Stream(name, text)):
+                self._flush_progress()
+                _write(name, text)
+            case Shown(Display(data, metadata)):
+                self._flush_progress()
+                publish_display_data(dict(data), dict(metadata))
+            case Shown(Failure() as failure):
+                _write("stderr", "\n".join(failure.traceback or (failure.sentence,)) + "\n")
+            case _:
+                publish_display_data(bundle(event))
+
+    def _progress(self, data: dict[str, str]) -> None:
+        if data["text/plain"] == self.last:
+            return
+        self.last = data["text/plain"]
+        if self.handle is None:
+            self.handle = display(data, raw=True, display_id=True)
+        else:
+            self.handle.update(data, raw=True)
+
+    def _flush_progress(self) -> None:
+        if self.handle is not None and self.last:
+            self.close()
+
+    def close(self) -> None:
+        """Take the progress line away: what it told is over."""
+        if self.handle is not None and self.last:
+            self.handle.update({"text/plain": "", "text/html": ""}, raw=True)
+        self.handle, self.last = None, ""
+
+
+def _write(name: str, text: str) -> None:
+    import sys
+
+    stream = sys.stderr if name == "stderr" else sys.stdout
+    stream.write(text)
+    stream.flush()
+
+
+@context_matcher()
+def dbx_matcher(context: CompletionContext) -> SimpleMatcherResult:
+    """Complete what stands after ``%dbx`` or ``%%dbx``."""
+    line = context.line_with_cursor[: context.cursor_position].lstrip()
+    for magic in ("%dbx ", "%%dbx "):
+        if line.startswith(magic):
+            words = _words(line[len(magic) :], is_cell=magic == "%%dbx ")
+            return {
+                "completions": [SimpleCompletion(word, type="dbx") for word in words],
+                "suppress": True,
+                "ordered": True,
+            }
+    return {"completions": []}
+
+
+def _words(line: str, *, is_cell: bool) -> list[str]:
+    from .completion import complete
+
+    if not is_cell:
+        return complete(line, Path.cwd())
+    word = line.rpartition(" ")[2]
+    languages = [name for name in LANGUAGES if name.startswith(word)] if word == line else []
+    return languages + (complete(f"exec {word}", Path.cwd()) if word.startswith("-") else [])
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magic and its completion; loading again replaces both."""
+    unload(shell)
+    shell.register_magics(DbxMagics(shell))
+    shell.Completer.custom_matchers.append(dbx_matcher)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take the completion away and close what the kernel had open."""
+    matchers = shell.Completer.custom_matchers
+    matchers[:] = [
+        item for item in matchers if item.matcher_identifier != dbx_matcher.matcher_identifier
+    ]
+    known = shell.magics_manager.registry.get("DbxMagics")
+    if isinstance(known, DbxMagics) and known.dbx_of_kernel is not None:
+        known.dbx_of_kernel.close()

@@ -1,0 +1,295 @@
+"""The running side of one cluster: its Spark, and the contexts in which commands run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .context import Command, CommandStatus, Context, ContextStatus
+from .environment import Environment
+from .java import StartFailed
+from .kernel import Kernel, KernelDied
+from .outputs import Event
+from .spark import Spark
+
+__all__ = ["Command", "CommandStatus", "Compute", "ContextStatus", "StartFailed"]
+
+PROGRESS_SECONDS = 0.2
+
+
+@dataclass
+class _Spare:
+    """A process that is warm already, and the state of the packages that it was started with."""
+
+    kernel: asyncio.Task[Kernel]
+    packages: int
+
+
+class Compute:
+    """One cluster's Java process and its contexts, as long as the cluster runs."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        workspace: Path,
+        dbfs: Path,
+        spark_conf: Mapping[str, str],
+        spark_env: Mapping[str, str],
+        api_url: str,
+        token: str,
+        base: Path,
+    ) -> None:
+        self.folder = folder
+        self.last_active = time.time()
+        self._workspace = workspace
+        self._dbfs = dbfs
+        self._env = dict(spark_env)
+        self._access = {"DATABRICKS_HOST": api_url, "DATABRICKS_TOKEN": token}
+        self._environment = Environment(folder / "environment", base / "packages")
+        self._spark = Spark(
+            folder, conf={**_paths(workspace, dbfs), **spark_conf}, env=spark_env, base=base
+        )
+        self._contexts: dict[str, Context] = {}
+        self._spare: _Spare | None = None
+        self._stopped = False
+
+    @property
+    def ui_url(self) -> str | None:
+        """Where Spark shows its jobs."""
+        return self._spark.ui_url
+
+    @property
+    def connect_url(self) -> str | None:
+        """Where a Spark Connect client of this machine reaches this cluster."""
+        return self._spark.connect_url
+
+    @property
+    def logs(self) -> Path:
+        """The folder with stdout, stderr and log4j-active.log of the driver."""
+        return self._spark.logs
+
+    @property
+    def busy(self) -> bool:
+        """Whether any command runs or waits."""
+        return any(context.busy for context in self._contexts.values())
+
+    async def start(self) -> None:
+        """Start Spark and return when it answers; StartFailed has the reason if it does not."""
+        for folder in (self._workspace, self._dbfs):
+            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            await asyncio.gather(self._spark.start(), self._environment.create())
+        except BaseException:
+            await self.stop()
+            raise
+        self.last_active = time.time()
+        self._warm()
+
+    async def stop(self) -> None:
+        """End everything that this cluster started."""
+        self._stopped = True
+        spare, self._spare = self._spare, None
+        await asyncio.gather(
+            *(self.destroy_context(id) for id in list(self._contexts)),
+            *([_discard(spare)] if spare else []),
+        )
+        await self._spark.stop()
+
+    async def died(self) -> str:
+        """Wait until Spark's Java process ends; return why."""
+        return await self._spark.died()
+
+    async def create_context(
+        self,
+        language: str,
+        folder: str | None = None,
+        *,
+        arguments: Mapping[str, str] | None = None,
+        task_values: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> str:
+        """Start a context and return its id at once.
+
+        `folder` is the workspace folder whose modules are importable and from which `%run` starts;
+        `arguments` are what the widgets are set to; `task_values` is {task: {key: value}}.
+        """
+        begin = {
+            "folder": folder,
+            "arguments": dict(arguments or {}),
+            "task_values": {task: dict(values) for task, values in (task_values or {}).items()},
+        }
+
+        async def new_kernel() -> Kernel:
+            kernel = await self._take_kernel()
+            errors: list[Event] = []
+            await kernel.run(
+                f"__import__('dbx_magic.local.driver').local.driver.begin({begin!r})", errors.append
+            )
+            for event in errors:
+                if event["type"] == "error":
+                    await kernel.stop()
+                    raise KernelDied(f"{event['ename']}: {event['evalue']}")
+            return kernel
+
+        context = Context(language, new_kernel, self._watch, self._cancel_jobs)
+        self._contexts[context.id] = context
+        self.last_active = time.time()
+        return context.id
+
+    def context_status(self, context_id: str) -> ContextStatus:
+        """Pending, Running or Error; KeyError if there is no such context."""
+        return self._contexts[context_id].status
+
+    async def wait_context(self, context_id: str, seconds: float) -> ContextStatus:
+        """The status once it is no longer Pending, or when time is up."""
+        context = self._contexts[context_id]
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(context.settled.wait(), seconds)
+        return context.status
+
+    async def destroy_context(self, context_id: str) -> None:
+        """End a context and its process; one that does not exist is no error."""
+        context = self._contexts.pop(context_id, None)
+        if context is not None:
+            await context.close()
+
+    def execute(self, context_id: str, language: str, code: str) -> str:
+        """Queue a command; return its id."""
+        self.last_active = time.time()
+        return self._contexts[context_id].execute(language, code).id
+
+    def command(self, context_id: str, command_id: str) -> Command:
+        """A command and what has come of it; KeyError if there is none."""
+        return self._contexts[context_id].commands[command_id]
+
+    async def wait_command(
+        self, context_id: str, command_id: str, cursor: int, seconds: float
+    ) -> Command:
+        """The command once it has ended or has events after `cursor`, or when time is up."""
+        command = self.command(context_id, command_id)
+        await command.wait(cursor, seconds)
+        return command
+
+    async def cancel(self, context_id: str, command_id: str) -> None:
+        """Stop a command; returns when it has stopped."""
+        await self._contexts[context_id].cancel(self.command(context_id, command_id))
+
+    async def complete(self, context_id: str, code: str, cursor: int) -> dict[str, Any]:
+        """Completions at a position, as Jupyter's complete_reply; {} while the context is busy."""
+        content = {"code": code, "cursor_pos": cursor}
+        return await self._contexts[context_id].ask("complete_request", content)
+
+    async def inspect(self, context_id: str, code: str, cursor: int) -> dict[str, Any]:
+        """What is at a position, as Jupyter's inspect_reply; {} while the context is busy."""
+        content = {"code": code, "cursor_pos": cursor, "detail_level": 0}
+        return await self._contexts[context_id].ask("inspect_request", content)
+
+    def _warm(self) -> None:
+        """Keep one process ready: starting one takes a second that nobody should wait for."""
+        if self._spare is None and not self._stopped:
+            packages = self._environment.state()
+            self._spare = _Spare(asyncio.create_task(self._start_kernel()), packages)
+
+    async def _take_kernel(self) -> Kernel:
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.packages != self._environment.state():
+            await _discard(spare)  # it has imported what was replaced since
+            spare = None
+        try:
+            return await (spare.kernel if spare is not None else self._start_kernel())
+        finally:
+            self._warm()
+
+    async def _start_kernel(self) -> Kernel:
+        port, secret = await self._spark.call(_open_door)
+        self._spark.logs.mkdir(parents=True, exist_ok=True)
+        env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))},
+            "DATABRICKS_RUNTIME_VERSION": "16.4",
+            **self._env,
+            **self._access,
+            **self._environment.variables(),
+            "JPY_PARENT_PID": str(os.getpid()),  # the process ends when we do
+            "DBX_DBFS": str(self._dbfs),
+            "DBX_WORKSPACE": str(self._workspace),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "PYSPARK_PYTHON": str(self._environment.python),
+            "PYSPARK_GATEWAY_PORT": str(port),
+            "PYSPARK_GATEWAY_SECRET": secret,
+        }
+        kernel = Kernel(self._environment.python, self._spark.logs / "python", env)
+        await kernel.start()
+        return kernel
+
+    async def _cancel_jobs(self, command: Command) -> None:
+        def cancel(jvm: Any) -> None:
+            jvm.org.apache.spark.SparkContext.getOrCreate().cancelJobGroup(command.id)
+
+        await self._spark.call(cancel)
+
+    async def _watch(self, command: Command) -> None:
+        """Show the progress of a command's Spark jobs, for as long as we are let."""
+        shown: dict[str, int] | None = None
+        while True:
+            elapsed = time.monotonic() - command.started
+            await asyncio.sleep(max(PROGRESS_SECONDS, elapsed / 50))
+            self.last_active = time.time()
+            with contextlib.suppress(Exception):
+                progress = await self._spark.call(lambda jvm: _progress(jvm, command.id))
+                if progress["jobs"] and progress != shown:
+                    shown = progress
+                    command.show({"type": "progress", **progress})
+
+
+async def _discard(spare: _Spare) -> None:
+    with contextlib.suppress(Exception):
+        await (await spare.kernel).stop()
+
+
+def _open_door(jvm: Any) -> tuple[int, str]:
+    # Each process gets a gateway of its own: on a shared one, Spark's calls back into Python
+    # (foreachBatch) reach whichever process registered last.
+    server = jvm.org.apache.spark.api.python.Py4JServer(jvm.org.apache.spark.SparkConf())
+    server.start()
+    return int(server.getListeningPort()), str(server.secret())
+
+
+def _progress(jvm: Any, group: str) -> dict[str, int]:
+    tracker = jvm.org.apache.spark.SparkContext.getOrCreate().statusTracker()
+    total = done = active = 0
+    jobs = list(tracker.getJobIdsForGroup(group))
+    for job in jobs:
+        info = tracker.getJobInfo(job)
+        if not info.isDefined():
+            continue
+        for stage in info.get().stageIds():
+            known = tracker.getStageInfo(stage)
+            if known.isDefined():
+                total += known.get().numTasks()
+                done += known.get().numCompletedTasks()
+                active += known.get().numActiveTasks()
+    return {"jobs": len(jobs), "tasks": total, "done": done, "active": active}
+
+
+def _paths(workspace: Path, dbfs: Path) -> dict[str, str]:
+    """Spark settings that make dbfs: and plain paths mean the workspace's own folders."""
+    view = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
+    # Without checksum files beside the data: Python may write there as well.
+    plain = "org.apache.hadoop.fs.RawLocalFileSystem"
+    mount = "spark.hadoop.fs.viewfs.mounttable.default"
+    return {
+        "spark.hadoop.fs.defaultFS": "dbfs:///",
+        "spark.hadoop.fs.dbfs.impl": view,
+        "spark.hadoop.fs.file.impl": plain,
+        "spark.hadoop.fs.viewfs.overload.scheme.target.dbfs.impl": plain,
+        f"{mount}.linkFallback": dbfs.as_uri(),
+        f"{mount}.link./dbfs": dbfs.as_uri(),
+        f"{mount}.link./Workspace": workspace.as_uri(),
+        "spark.sql.warehouse.dir": "dbfs:/user/hive/warehouse",
+    }

@@ -1,0 +1,246 @@
+"""An execution context: one Python process, and the commands that wait for their turn in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .kernel import Kernel, KernelDied
+from .outputs import EXIT, RESTART, Event, Events, error_event, results
+
+CommandStatus = Literal["Queued", "Running", "Cancelling", "Finished", "Cancelled", "Error"]
+ContextStatus = Literal["Pending", "Running", "Error"]
+
+KEPT_COMMANDS = 200
+INSIST_SECONDS = 1.0  # a cancelled command is interrupted again and again …
+CANCEL_SECONDS = 10.0  # … and then its process is ended
+
+
+@dataclass
+class Command:
+    """One piece of code, and what has come of it so far."""
+
+    id: str
+    language: str
+    code: str
+    status: CommandStatus = "Queued"
+    exit_value: str | None = None  # what dbutils.notebook.exit was given
+    output: Events = field(default_factory=Events)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    started: float = 0.0
+
+    @property
+    def events(self) -> list[Event]:
+        """What was shown so far, in order."""
+        return self.output.list
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self.status in ("Finished", "Cancelled", "Error")
+
+    @property
+    def results(self) -> dict[str, Any] | None:
+        """The result in the form of Databricks' API 1.2, once it has ended."""
+        return results(self.events) if self.done else None
+
+    def show(self, event: Event) -> None:
+        """Add an event and wake whoever waits for it."""
+        self.output.add(event)
+        self.wake()
+
+    def end(self, status: CommandStatus) -> None:
+        """Set the final status and wake whoever waits for it."""
+        self.status = status
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the waiting ones look again."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def wait(self, cursor: int, seconds: float) -> None:
+        """Return when it has ended, when there are events after `cursor`, or when time is up."""
+        deadline = time.monotonic() + seconds
+        while not self.done and len(self.events) <= cursor:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.changed.wait(), max(0.0, deadline - time.monotonic()))
+            if time.monotonic() >= deadline:
+                return
+
+
+class Context:
+    """Runs commands one after another in a process of its own, until it dies or is destroyed."""
+
+    def __init__(
+        self,
+        language: str,
+        new_kernel: Callable[[], Awaitable[Kernel]],
+        watch: Callable[[Command], Awaitable[None]],
+        cancel_jobs: Callable[[Command], Awaitable[None]],
+    ) -> None:
+        self.id = uuid.uuid4().hex
+        self.language = language
+        self.status: ContextStatus = "Pending"
+        self.reason = ""  # why it is in Error
+        self.settled = asyncio.Event()  # set when it is no longer Pending
+        self.commands: OrderedDict[str, Command] = OrderedDict()
+        self._new_kernel = new_kernel
+        self._watch = watch
+        self._cancel_jobs = cancel_jobs
+        self._queue: asyncio.Queue[Command] = asyncio.Queue()
+        self._kernel: Kernel | None = None
+        self._running: Command | None = None
+        self._task = asyncio.create_task(self._live())
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command runs or waits."""
+        return self._running is not None or not self._queue.empty()
+
+    def execute(self, language: str, code: str) -> Command:
+        """Queue a command."""
+        command = Command(uuid.uuid4().hex, language, code)
+        self.commands[command.id] = command
+        for id in list(self.commands)[:-KEPT_COMMANDS]:
+            if self.commands[id].done:
+                del self.commands[id]
+        if self.status == "Error":
+            self._fail(command)
+        else:
+            self._queue.put_nowait(command)
+        return command
+
+    async def _live(self) -> None:
+        try:
+            self._kernel = await self._new_kernel()
+            self._settle("Running")
+            while True:
+                command = await self._next()
+                if command.status == "Queued":
+                    await self._run(command)
+        except KernelDied as died:
+            self._die(str(died))
+        except Exception as error:  # noqa: BLE001 - whatever happened, nobody may wait for ever
+            self._die(f"{type(error).__name__}: {error}")
+
+    async def _next(self) -> Command:
+        # A process that dies while nothing runs must be noticed as well.
+        assert self._kernel is not None
+        getting = asyncio.ensure_future(self._queue.get())
+        dying = asyncio.ensure_future(self._kernel.died())
+        try:
+            await asyncio.wait({getting, dying}, return_when=asyncio.FIRST_COMPLETED)
+            if getting.done():
+                return getting.result()
+            raise KernelDied(dying.result())
+        finally:
+            getting.cancel()
+            dying.cancel()
+
+    async def _run(self, command: Command) -> None:
+        assert self._kernel is not None
+        self._running = command
+        command.status = "Running"
+        command.started = time.monotonic()
+        command.wake()
+        restart = False
+
+        def show(event: Event) -> None:
+            nonlocal restart
+            data = event.get("data", {})
+            restart = restart or RESTART in data
+            if EXIT in data:
+                command.exit_value = data[EXIT]["value"]
+            command.show(event)
+
+        watching = asyncio.create_task(self._watch(command))
+        try:
+            await self._kernel.run(code_of(command, self.language), show, id=command.id)
+        except KernelDied as died:
+            cancelled = command.status == "Cancelling"
+            command.show(error_event("ContextDied", f"{died} Its variables are lost."))
+            command.end("Cancelled" if cancelled else "Error")
+            raise
+        finally:
+            self._running = None
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+        if restart:
+            kernel, self._kernel = self._kernel, None
+            await kernel.stop()
+            self._kernel = await self._new_kernel()
+        command.end("Cancelled" if command.status == "Cancelling" else "Finished")
+
+    async def cancel(self, command: Command) -> None:
+        """Stop a command: its Spark jobs, then its code, in the end its process."""
+        if command.status == "Queued":
+            command.show(error_event("CommandCancelledException", "Command cancelled"))
+            command.end("Cancelled")
+            return
+        if command.status != "Running":
+            return
+        command.status = "Cancelling"
+        command.wake()
+        for _ in range(int(CANCEL_SECONDS / INSIST_SECONDS)):
+            # Only the running command: a late interrupt would hit the next one.
+            if self._running is not command or self._kernel is None:
+                return
+            with contextlib.suppress(Exception):
+                await self._cancel_jobs(command)
+            if self._running is command:
+                self._kernel.interrupt()
+            await command.wait(1 << 60, INSIST_SECONDS)
+            if command.done:
+                return
+        if self._running is command and self._kernel is not None:
+            await self._kernel.stop()
+
+    async def ask(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        """Ask the idle process for completions or an inspection; {} while it is busy."""
+        if self._kernel is None or self._running is not None:
+            return {}
+        return await self._kernel.ask(kind, content)
+
+    async def close(self) -> None:
+        """End the process; commands that have not ended are cancelled."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        if self._kernel is not None:
+            await self._kernel.stop()
+        self._settle("Error", "The context was destroyed.")
+        for command in self.commands.values():
+            if not command.done:
+                command.show(error_event("CommandCancelledException", "The context was destroyed"))
+                command.end("Cancelled")
+
+    def _settle(self, status: ContextStatus, reason: str = "") -> None:
+        self.status, self.reason = status, reason
+        self.settled.set()
+
+    def _die(self, reason: str) -> None:
+        self._settle("Error", reason)
+        for command in self.commands.values():
+            if not command.done:
+                self._fail(command)
+
+    def _fail(self, command: Command) -> None:
+        command.show(error_event("ContextDied", self.reason))
+        command.end("Error")
+
+
+def code_of(command: Command, language: str) -> str:
+    """The cell to run: other languages than Python have their name in front, as in a notebook."""
+    spoken = command.language or language
+    first = command.code.lstrip().split(maxsplit=1)[:1]
+    if spoken == "python" or (first and first[0].startswith("%")):
+        return command.code
+    return f"%{spoken}\n{command.code}"

@@ -35,11 +35,15 @@ class _Grammar:
         )
         self.first_title = re.compile(rf"{_BLANK_LINES}{c} DBTITLE ([01]),(.*)(?:\n|\Z)")
         self.first_magic = re.compile(rf"{_BLANK_LINES}{c} MAGIC(?: |\r?$)", re.MULTILINE)
-        self.misread = re.compile(
-            rf"\A{_BLANK_LINES}{c} (?:DBTITLE [01],|MAGIC(?: |\r?$)|/// script\r?$)"
-            rf"|^{c} COMMAND ----------\r?$",
-            re.MULTILINE,
+        self.first_mark = re.compile(
+            rf"{_BLANK_LINES}{c} (?:DBTITLE [01],|MAGIC(?: |\r?$)|/// script\r?$)", re.MULTILINE
         )
+
+    def misreads(self, text: str) -> bool:
+        """Tell whether plain code would be read as more than the code of one cell."""
+        return (
+            self.separator in text and self.separators.search(text) is not None
+        ) or self.first_mark.match(text) is not None
 
 
 _GRAMMARS: Mapping[str, _Grammar] = {comment: _Grammar(comment) for comment in ("#", "//", "--")}
@@ -81,7 +85,7 @@ def parse_source(text: str, path: str = "") -> Notebook:
     if header[3]:
         layout["header"] = header[3]
     rest = text[header.end() :]
-    if rest.endswith("\n"):
+    if _is_ended(rest, grammar):
         rest = rest[:-1]
     else:
         layout["end"] = ""
@@ -124,7 +128,7 @@ def render_source(notebook: Notebook) -> str:
             segments[-1] = f"\n\n{_cell_source(last, language, blank)}\n\n"
     text = head + grammar.separator.join(segments)[1:-2]
     # A last blank line that is content would be taken for the end of the file.
-    if layout.get("end") != "" or text.endswith("\n"):
+    if layout.get("end") != "" or _is_ended(text, grammar):
         text += "\n"
     if layout.get("newline") == "\r\n":
         text = text.replace("\n", "\r\n")
@@ -134,6 +138,11 @@ def render_source(notebook: Notebook) -> str:
 def _language(header: re.Match[str], path: str) -> Language:
     language = _OF_COMMENT[header[2]]
     return "r" if language == "python" and path.lower().endswith(".r") else language
+
+
+def _is_ended(text: str, grammar: _Grammar) -> bool:
+    """Tell whether a final newline ends the file; after a last separator it may be its gap."""
+    return text.endswith("\n") and not text.endswith(f"\n{grammar.separator}\n\n")
 
 
 def _read_segment(segment: str, language: Language, blank: str) -> Cell:
@@ -166,7 +175,7 @@ def _read_cell(segment: str, language: Language) -> Cell:
             return Cell("raw", text[found.end() :], title, shown, layout, metadata)
         return Cell("markdown", text, title, shown, layout)
     own = f"%{language}\n"
-    if text.startswith(own) and grammar.misread.search(text[len(own) :]):
+    if text.startswith(own) and grammar.misreads(text[len(own) :]):
         text = text[len(own) :]
     return Cell("code", text, title, shown)
 
@@ -223,7 +232,7 @@ def _cell_source(cell: Cell, language: Language, blank: str) -> str:
     text, magic = cell.text, True
     if cell.kind == "code":
         if not _PERCENT.match(text):
-            magic = grammar.misread.search(text) is not None
+            magic = grammar.misreads(text)
             if magic:
                 # Says the same on Databricks, and cannot be taken for a marker.
                 text = f"%{language}\n{text}"

@@ -37,14 +37,15 @@ class Dbx:
     @property
     def workspace(self) -> Workspace:
         """The workspace of the target in use; the local one is started when it is not up."""
-        if self._workspace is None or not self._checked:
-            login = find_login(self.project.target.profile) or self._local_login()
-            known = self._workspace.login if self._workspace else None
-            if known is None or (known.host, known.profile) != (login.host, login.profile):
-                self.close()
-                self._workspace = Workspace(login)
-            self._checked = True
-        return self._workspace
+        known = self._workspace
+        if known is not None and self._checked:
+            return known
+        login = find_login(self.project.target.profile) or self._local_login()
+        self._checked = True
+        if known is None or (known.host, known.login.profile) != (login.host, login.profile):
+            self.close()
+            known = self._workspace = Workspace(login)
+        return known
 
     def _local_login(self) -> Login:
         server = local_process.find()

@@ -7,13 +7,17 @@ have one short name everywhere.
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
 from .verbs import VERBS, Verb, find_verb
+
+if TYPE_CHECKING:
+    import click
 
 SHORT = {"message": "-m", "parameter": "-p", "rows": "-n", "cluster": "-c", "output": "-o"}
 TARGET = "The target to work on, this time only."
@@ -48,73 +52,60 @@ def parse(tokens: Sequence[str], name: str) -> Call:
 def _parse(verb: Verb, tokens: Sequence[str], name: str) -> Call:
     import click
 
+    values: dict[str, Any] = {}
+    command = _command(verb, values.update)
     try:
-        call: Call = _command(verb, name).main(
-            list(tokens), prog_name=f"{name} {verb.name}", standalone_mode=False
-        )
+        command.main(list(tokens), prog_name=f"{name} {verb.name}", standalone_mode=False)
     except click.exceptions.UsageError as error:
         raise UsageError(
             f"{verb.name}: {error.format_message()}", f"See: {name} {verb.name} --help"
         ) from None
-    return call
+    target = values.pop("target")
+    given = {
+        key: _value(verb.parameters[key], value)
+        for key, value in values.items()
+        if value is not None and value != ()
+    }
+    return Call(verb.name, given, target)
 
 
-def _command(verb: Verb, name: str) -> Any:
-    import typer
-    import typer.main
+def _command(verb: Verb, take: Callable[..., None]) -> click.Command:
+    import click
 
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(
+    return click.Command(
         verb.name,
+        params=[
+            *(
+                _parameter(item, verb.parameter_help.get(key, ""))
+                for key, item in verb.parameters.items()
+            ),
+            click.Option(["--target", "-t"], help=TARGET, metavar="NAME"),
+        ],
+        callback=take,
         help=verb.help,
-        epilog=f"Exit codes and --json: {name} --help" if name == "dbx-magic" else None,
-    )(_callback(verb))
-    return typer.main.get_command(app)
-
-
-def _callback(verb: Verb) -> Callable[..., Call]:
-    import typer
-
-    def call(**values: Any) -> Call:
-        target = values.pop("target")
-        arguments = {
-            key: _value(verb, key, value)
-            for key, value in values.items()
-            if value is not None and value != []
-        }
-        return Call(verb.name, arguments, target)
-
-    parameters = [
-        parameter.replace(
-            annotation=_annotation(verb, parameter),
-            default=_default(parameter),
-            kind=inspect.Parameter.KEYWORD_ONLY,
-        )
-        for parameter in verb.parameters.values()
-    ]
-    parameters.append(
-        inspect.Parameter(
-            "target",
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[str | None, typer.Option("--target", "-t", help=TARGET)],
-        )
     )
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    call.__annotations__ = {item.name: item.annotation for item in parameters}
-    return call
 
 
-def _annotation(verb: Verb, parameter: inspect.Parameter) -> Any:
-    import typer
+def _parameter(parameter: inspect.Parameter, words: str) -> click.Parameter:
+    import click
 
-    words = verb.parameter_help.get(parameter.name, "")
-    kind = parameter.annotation
+    kind, many = _without_none(parameter.annotation), False
     if typing.get_origin(kind) is tuple or _is_mapping(kind):
-        kind = list[str]
-    if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-        return Annotated[kind, typer.Argument(help=words, show_default=False)]
-    return Annotated[kind, typer.Option(*option_names(parameter), help=words, show_default=False)]
+        kind, many = str, True
+    if typing.get_origin(kind) is typing.Literal:
+        kind = click.Choice(typing.get_args(kind))
+    required = parameter.default is parameter.empty
+    # Only what was given is handed on, so a default stands in one place: the signature.
+    if parameter.kind is not parameter.KEYWORD_ONLY:
+        return click.Argument(
+            [parameter.name], type=kind, nargs=-1 if many else 1, required=required, default=None
+        )
+    names = option_names(parameter)
+    if kind is bool:
+        if parameter.default is True:
+            names = [f"{names[0]}/--no-{parameter.name.replace('_', '-')}"]
+        return click.Option(names, is_flag=True, default=None, help=words)
+    return click.Option(names, type=kind, multiple=many, required=required, help=words)
 
 
 def option_names(parameter: inspect.Parameter) -> list[str]:
@@ -123,22 +114,20 @@ def option_names(parameter: inspect.Parameter) -> list[str]:
     return [*names, SHORT[parameter.name]] if parameter.name in SHORT else names
 
 
-def _default(parameter: inspect.Parameter) -> Any:
-    if parameter.default in ((), None) or isinstance(parameter.default, Mapping):
-        return None if parameter.default is None else []
-    return parameter.default
+def _value(parameter: inspect.Parameter, value: Any) -> Any:
+    if not _is_mapping(_without_none(parameter.annotation)):
+        return value
+    pairs = [item.partition("=") for item in value]
+    for key, equals, _ in pairs:
+        if not key or not equals:
+            raise UsageError(f"{option_names(parameter)[-1]} takes name=value.")
+    return {key: item for key, _, item in pairs}
 
 
-def _value(verb: Verb, name: str, value: Any) -> Any:
-    if _is_mapping(verb.parameters[name].annotation):
-        pairs = [item.partition("=") for item in value]
-        for key, equals, _ in pairs:
-            if not key or not equals:
-                raise UsageError(
-                    f"{verb.name}: write {option_names(verb.parameters[name])[0]} k=v."
-                )
-        return {key: item for key, _, item in pairs}
-    return tuple(value) if isinstance(value, list) else value
+def _without_none(annotation: Any) -> Any:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return next(item for item in typing.get_args(annotation) if item is not type(None))
+    return annotation
 
 
 def _is_mapping(annotation: Any) -> bool:
@@ -148,14 +137,28 @@ def _is_mapping(annotation: Any) -> bool:
 
 def page(name: str, verb: Verb | None = None) -> str:
     """The help page of everything, or of one verb."""
-    if verb is not None:
-        import click
+    if verb is None:
+        return _overview(name)
+    import click
 
-        command = _command(verb, name)
-        context = click.Context(command, info_name=f"{name} {verb.name}")
-        return str(command.get_help(context))
+    command = _command(verb, lambda **_: None)
+    text = command.get_help(click.Context(command, info_name=f"{name} {verb.name}"))
+    arguments = [
+        (item.name.upper(), verb.parameter_help.get(item.name, ""))
+        for item in verb.parameters.values()
+        if item.kind is not item.KEYWORD_ONLY
+    ]
+    if not arguments:
+        return text
+    formatter = click.HelpFormatter(width=80)
+    with formatter.section("Arguments"):
+        formatter.write_dl(arguments)
+    return text.replace("\nOptions:", f"\n{formatter.getvalue()}\nOptions:", 1)
+
+
+def _overview(name: str) -> str:
     width = max(map(len, VERBS))
-    lines = [f"  {item.name:<{width}}  {item.help}" for item in VERBS.values()]
+    lines = [f"  {item.name:<{width}}  {item.help.partition('. ')[0]}" for item in VERBS.values()]
     return "\n".join(
         [
             f"Usage: {name} VERB [ARGUMENTS]",

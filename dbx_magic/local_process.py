@@ -26,6 +26,11 @@ class Server:
     home: Path
     token: str = field(repr=False)
 
+    @property
+    def token_path(self) -> Path:
+        """The file that holds the token, readable by this user alone."""
+        return self.home / "token"
+
 
 def home() -> Path:
     """Where the local workspace keeps everything: ``DBX_MAGIC_HOME`` or the user's data folder."""

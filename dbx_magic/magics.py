@@ -80,8 +80,9 @@ class DbxMagics(Magics):
             publish_display_data({"text/plain": note})
         if not view_of(result):
             return None
-        formatter = self.shell.display_formatter.mimebundle_formatter
-        formatter.for_type(type(result), lambda value, **_: bundle(value))
+        if self.shell.display_formatter is not None:
+            formatter = self.shell.display_formatter.mimebundle_formatter
+            formatter.for_type(type(result), lambda value, **_: bundle(value))
         return result
 
     def _show_help(self, text: str) -> None:

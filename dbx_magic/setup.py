@@ -1,0 +1,276 @@
+"""Where work happens: a new project, another target, the local workspace on this machine."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from . import local_process
+from .dbx import Dbx
+from .errors import ConflictError, ProjectError, UsageError
+from .events import Planned, Work
+from .notebook import render_ipynb
+from .plan import Change, Plan
+from .project import SPEC, write
+from .settings import LOCAL
+from .source import parse_source
+from .view import Line, Table, View, size
+
+_IGNORED = ".ipynb_checkpoints/\n__pycache__/\n.venv/\n"
+
+
+@dataclass(frozen=True)
+class Initialised:
+    """A project that is ready to work in."""
+
+    root: str
+    made: tuple[str, ...]
+    kept: tuple[str, ...]
+
+    def view(self) -> View:
+        """Where it is, what is new, how to go on."""
+        new = ", ".join(self.made) or "nothing, all of it was there"
+        return [
+            Line(f"{self.root} is a project", "✓"),
+            Line(f"new: {new}", indent=1),
+            *([Line(f"kept: {', '.join(self.kept)}", indent=1)] if self.kept else []),
+            Line("Go on with: rebuild, push, run hello, commit -m …", indent=1),
+        ]
+
+
+@dataclass(frozen=True)
+class Write:
+    """Write one file that is not there yet."""
+
+    path: str
+    content: str
+
+
+def init(dbx: Dbx, name: str = "", *, dry_run: bool = False, expect: str = "") -> Work[Initialised]:
+    """Leave a working project here: settings, a cluster spec, a first notebook, a git repository.
+
+    What is there already is kept as it is.
+
+    Args:
+        name: Make it in a new folder of this name; without it, in this folder.
+        dry_run: Only show what would be written.
+        expect: Apply only if the plan is still the one with this fingerprint.
+
+    Raises:
+        UsageError: the name cannot be a folder's name.
+        ProjectError: this folder is inside another project.
+    """
+    root = _new_root(dbx, name)
+    wanted = _starting_files(root.name)
+    steps = tuple(Write(path, text) for path, text in wanted.items() if not (root / path).exists())
+    repository = not _in_repository(root)
+    changes = [Change("+", step.path) for step in steps]
+    if repository:
+        changes.append(Change("+", "a git repository"))
+    plan = Plan(f"{root} becomes a project", steps, tuple(changes), f"init {name}".strip())
+    if dry_run:
+        yield Planned(plan)
+        return Initialised(str(root), (), tuple(path for path in wanted if (root / path).exists()))
+    plan.must_be(expect)
+    for step in steps:
+        write(root / step.path, step.content)
+    (root / "workspace").mkdir(exist_ok=True)
+    dbx.refresh(root)
+    if repository:
+        dbx.repo.run("init", "-q", "-b", "main")
+    made = tuple(step.path for step in steps) + (("a git repository",) if repository else ())
+    return Initialised(str(root), made, tuple(path for path in wanted if path not in made))
+
+
+def _new_root(dbx: Dbx, name: str) -> Path:
+    if name and not re.fullmatch(r"[\w][\w .-]*", name):
+        raise UsageError(
+            f"{name!r} cannot be a project's name.", "Use letters, digits, spaces, '.', '-', '_'."
+        )
+    here = Path.cwd()
+    if not name:
+        return dbx.project.root if dbx.project.exists else here
+    if dbx.project.exists:
+        raise ProjectError(
+            f"{here} is inside the project {dbx.project.root}.", "Make the new one outside of it."
+        )
+    return here / name
+
+
+def _in_repository(root: Path) -> bool:
+    return any((folder / ".git").exists() for folder in (root, *root.parents))
+
+
+def _starting_files(name: str) -> dict[str, str]:
+    templates = files(__package__) / "templates"
+    hello = parse_source((templates / "hello.py").read_text(encoding="utf-8"))
+    quoted = json.dumps(name, ensure_ascii=False)
+    return {
+        "dbx.toml": (
+            f"project = {quoted}\ncluster = {quoted}\n\n"
+            "# A target is a workspace to go to; `dbx-magic use NAME` switches.\n"
+            f'[targets.{LOCAL}]\nprofile = "{LOCAL}"\n\n'
+            "# [targets.dev]\n"
+            '# profile = "dev"                  a section of ~/.databrickscfg\n'
+            f'# root = "/Shared/{name}"\n'
+        ),
+        str(SPEC): (templates / "config.cluster.json").read_text(encoding="utf-8"),
+        "notebooks/hello.ipynb": render_ipynb(hello),
+        ".gitignore": _IGNORED,
+    }
+
+
+@dataclass(frozen=True)
+class InUse:
+    """The target that verbs work on from now on."""
+
+    target: str
+    host: str
+    user: str
+
+    def view(self) -> View:
+        """One line."""
+        return [Line(f"{self.target}: {self.host}, as {self.user}", "✓")]
+
+
+def use(dbx: Dbx, target: str) -> InUse:
+    """Switch this checkout to another target: the local workspace or a real one.
+
+    Args:
+        target: A target of dbx.toml, or `local`.
+
+    Raises:
+        UsageError: there is no such target.
+        WorkspaceError: its workspace does not let us in; then nothing is switched.
+    """
+    dbx.project.must_exist()
+    there = Dbx(dbx.project.root, target)
+    name = there.project.target.name
+    user, host = there.workspace.user(), there.workspace.host
+    dbx.notes += there.notes
+    dbx.project.remember(target=name)
+    return InUse(name, host, user)
+
+
+@dataclass(frozen=True)
+class LocalWorkspace:
+    """The local workspace as it is."""
+
+    url: str
+    home: str
+    pid: int | None
+    clusters: tuple[str, ...] = ()
+    disk: int = 0
+
+    def view(self) -> View:
+        """A card; one line when it is not up."""
+        if self.pid is None:
+            return [
+                Line("the local workspace is not up", "○", note=f"its data is in {self.home}"),
+            ]
+        return [
+            Table(
+                (
+                    ("local workspace", f"● {self.url}"),
+                    ("clusters", ", ".join(self.clusters) or "none"),
+                    ("data", f"{self.home}, {size(self.disk)}"),
+                    ("log", f"{self.home}/server.log"),
+                    ("process", str(self.pid)),
+                )
+            )
+        ]
+
+
+@dataclass(frozen=True)
+class ShellVariables:
+    """What a shell evaluates so that any Databricks client finds the local workspace."""
+
+    lines: tuple[str, ...]
+
+    def view(self) -> View:
+        """The lines, as a shell reads them."""
+        return [Line(line) for line in self.lines]
+
+
+def local(
+    dbx: Dbx,
+    action: Literal["status", "up", "down", "env", "reset"] = "status",
+    *,
+    proxy: bool = False,
+    yes: bool = False,
+) -> LocalWorkspace | ShellVariables:
+    """Start, stop, show or empty the local workspace.
+
+    `eval "$(dbx-magic local env)"` gives any Databricks client its host and token.
+
+    Args:
+        action: up, down, status, env (lines for a shell) or reset (delete all it holds).
+        proxy: With env, for clients that drop the port of a host: a host name and HTTP_PROXY.
+        yes: With reset, do it; all clusters, notebooks and files of the local workspace go.
+
+    Raises:
+        WorkspaceError: it does not start.
+        ConflictError: reset without --yes.
+    """
+    match action:
+        case "up":
+            local_process.start()
+        case "down":
+            local_process.stop()
+        case "env":
+            return ShellVariables(_shell_lines(local_process.start(), proxy=proxy))
+        case "reset":
+            _reset(yes=yes)
+    return _local_status(dbx)
+
+
+def _shell_lines(server: local_process.Server, *, proxy: bool) -> tuple[str, ...]:
+    # The shell reads the token from its file, so that it stands in no output and no history.
+    token = f'export DATABRICKS_TOKEN="$(cat {_quoted(str(server.token_path))})"'
+    if not proxy:
+        return (f"export DATABRICKS_HOST={server.url}", token)
+    return (
+        "export DATABRICKS_HOST=http://dbx.local",
+        token,
+        f"export HTTP_PROXY={server.url}",
+        f"export http_proxy={server.url}",
+        "unset NO_PROXY no_proxy",
+    )
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def _reset(*, yes: bool) -> None:
+    home = local_process.home()
+    if not yes:
+        raise ConflictError(
+            f"This deletes all clusters, notebooks, files and secrets in {home}.",
+            "If that is meant: local reset --yes",
+        )
+    local_process.stop()
+    for item in sorted(home.iterdir()) if home.exists() else []:
+        # The cache holds nothing of the user's: the class archive and downloaded packages.
+        if item.name != "cache":
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+
+
+def _local_status(dbx: Dbx) -> LocalWorkspace:
+    server = local_process.find()
+    home = str(local_process.home())
+    if server is None:
+        return LocalWorkspace("", home, None)
+    here = Dbx(dbx.project.root, LOCAL)
+    clusters = tuple(
+        f"{item['cluster_name']} {item['state'].lower()}" for item in here.workspace.clusters()
+    )
+    disk = sum(path.lstat().st_size for path in server.home.rglob("*") if path.is_file())
+    return LocalWorkspace(server.url, home, server.pid, clusters, disk)

@@ -212,7 +212,7 @@ def _cell_json(cell: Cell, minor: int, taken: set[str]) -> str:
 
 
 def _json(value: object, newline: str) -> str:
-    text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True)
+    text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, default=dict)
     return text.replace("\n", newline)
 
 

@@ -29,7 +29,7 @@ class _Grammar:
         self.magic = f"{comment} MAGIC"
         self.title = f"{comment} DBTITLE "
         # A "\r" stays with what follows, for files that mix line ends.
-        self.separators = re.compile(rf"^{c} COMMAND ----------(?=\r?$)", re.MULTILINE)
+        self.separators = re.compile(rf"\n{c} COMMAND ----------(?=\r?\n)")
         self.environment = re.compile(
             rf"\n({c} /// script\r?\n(?:{c}(?: .*)?\n)*?{c} ///\r?)(?=\n|\Z)"
         )
@@ -41,9 +41,9 @@ class _Grammar:
 
     def misreads(self, text: str) -> bool:
         """Tell whether plain code would be read as more than the code of one cell."""
-        return (
-            self.separator in text and self.separators.search(text) is not None
-        ) or self.first_mark.match(text) is not None
+        if self.separator in text and self.separators.search(f"\n{text}\n"):
+            return True
+        return self.first_mark.match(text) is not None
 
 
 _GRAMMARS: Mapping[str, _Grammar] = {comment: _Grammar(comment) for comment in ("#", "//", "--")}
@@ -100,7 +100,8 @@ def parse_source(text: str, path: str = "") -> Notebook:
         if spaced and spaced > body.count(f"{grammar.magic}\n"):
             layout["blank"] = " "
         blank = layout.get("blank", "")
-        cells = tuple([_read_segment(s, language, blank) for s in grammar.separators.split(body)])
+        segments = grammar.separators.split(body[:-1])
+        cells = tuple([_read_segment(f"{text}\n", language, blank) for text in segments])
     return Notebook(language, cells, layout, new_metadata(language))
 
 
@@ -193,12 +194,14 @@ def _without_gaps(segment: str) -> str:
 
 
 def _without_magic(text: str, magic: str) -> str:
+    spaced, size = magic + " ", len(magic)
+    if text.startswith(spaced) and text.count("\n") == text.count(f"\n{spaced}"):
+        return text[size + 1 :].replace(f"\n{spaced}", "\n")
     lines = text.split("\n")
     while not lines[-1].strip():
         lines.pop()
     while not lines[0].strip():
         del lines[0]
-    spaced, size = magic + " ", len(magic)
     return "\n".join(
         [
             line[size + 1 :]
@@ -215,7 +218,7 @@ def _fits(odd: str, cell: Cell, language: Language) -> bool:
     """Tell whether text that was kept for a cell still says what the cell says."""
     if not (odd[:1] == "\n" or odd[:2] == "\r\n") or not odd.endswith("\n"):
         return False
-    if _OF_LANGUAGE[language].separators.search(odd):
+    if _OF_LANGUAGE[language].separators.search(f"\n{odd}"):
         return False
     read = _read_cell(odd, language)
     return (read.kind, read.text, read.title, read.show_title) == (

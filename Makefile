@@ -1,0 +1,41 @@
+# Everything a fresh machine with Python, git and make needs: `make demo`, `make test`, `make lab`.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo lab test lint types bench protocol wheel clean
+
+# The virtual environment; made again when what it holds changes.
+$(READY): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
+	touch $@
+
+demo: $(READY)
+	mkdir -p demo && cd demo && ../$(BIN)/dbx-magic demo
+
+lab: $(READY)
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+test: lint types
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(READY)
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks
+
+protocol: $(READY)
+	$(BIN)/python -m dbx_magic.protocol > labextension/src/protocol.ts
+
+wheel: $(READY)
+	$(BIN)/uv build --wheel --out-dir dist
+
+clean:
+	rm -rf .venv dist build artifacts

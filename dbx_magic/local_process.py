@@ -15,6 +15,8 @@ from pathlib import Path
 from .errors import WorkspaceError
 
 _START_SECONDS = 30.0
+# A process that outlives its Popen on purpose; a Popen that is collected would complain.
+_started: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def start() -> Server:
             start_new_session=True,
             cwd=home(),
         )
+    _started.append(process)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         server = find()
@@ -107,7 +110,10 @@ def _answers(server: Server) -> bool:
 
     address = urlsplit(server.url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=5)
-    with contextlib.suppress(OSError, http.client.HTTPException):
+    with (
+        contextlib.closing(connection),
+        contextlib.suppress(OSError, http.client.HTTPException),
+    ):
         connection.request("GET", "/.well-known/databricks-config")
         return connection.getresponse().status == 200
     return False

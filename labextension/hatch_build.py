@@ -16,7 +16,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 OLDEST_NODE = 20
-SOURCES = ("package.json", "yarn.lock", "tsconfig.json", "src/**/*", "style/*", "schema/*")
+SOURCES = ("*.json", "*.py", "yarn.lock", "src/**/*", "style/*", "schema/*")
 
 
 class LabExtension(BuildHookInterface):
@@ -53,6 +53,7 @@ class LabExtension(BuildHookInterface):
         node = find_node()
         if node:
             build(self.source, node)
+            shutil.copy(self.source / "install.json", self.built.parent)
         elif self.required:
             raise RuntimeError(
                 f"The JupyterLab extension cannot be built: there is no Node ≥ {OLDEST_NODE}. "

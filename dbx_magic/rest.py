@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import importlib.metadata
 import random
 import re
 import time
@@ -118,6 +117,8 @@ class Rest:
 
     def _open(self) -> requests.Session:
         if self._pool is None:
+            import importlib.metadata
+
             import requests
             from requests.adapters import HTTPAdapter
 

@@ -1,0 +1,60 @@
+"""A verb's events in a notebook: progress in one place, outputs as if they were local."""
+
+from __future__ import annotations
+
+import sys
+
+from IPython.display import DisplayHandle, display, publish_display_data
+
+from .events import Event, Progress, Shown
+from .output import Display, Failure, Stream
+from .show import bundle
+
+
+class Screen:
+    """Events in a notebook: progress in one place that is updated, outputs as if local."""
+
+    def __init__(self) -> None:
+        self.handle: DisplayHandle | None = None
+        self.last = ""
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case Progress():
+                self._progress(bundle(event))
+            case Shown(Stream(name, text)):
+                self._flush_progress()
+                _write(name, text)
+            case Shown(Display(data, metadata)):
+                self._flush_progress()
+                publish_display_data(dict(data), dict(metadata))
+            case Shown(Failure() as failure):
+                _write("stderr", "\n".join(failure.traceback or (failure.sentence,)) + "\n")
+            case _:
+                publish_display_data(bundle(event))
+
+    def _progress(self, data: dict[str, str]) -> None:
+        if data["text/plain"] == self.last:
+            return
+        self.last = data["text/plain"]
+        if self.handle is None:
+            self.handle = display(data, raw=True, display_id=True)
+        else:
+            self.handle.update(data, raw=True)
+
+    def _flush_progress(self) -> None:
+        if self.handle is not None and self.last:
+            self.close()
+
+    def close(self) -> None:
+        """Take the progress line away: what it told is over."""
+        if self.handle is not None and self.last:
+            self.handle.update({"text/plain": "", "text/html": ""}, raw=True)
+        self.handle, self.last = None, ""
+
+
+def _write(name: str, text: str) -> None:
+    stream = sys.stderr if name == "stderr" else sys.stdout
+    stream.write(text)
+    stream.flush()

@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+EXTENSION := .venv/share/jupyter/labextensions/dbx-magic/package.json
 
-.PHONY: demo lab test lint types bench protocol wheel clean
+.PHONY: demo lab labextension test lint types bench protocol wheel clean
 
 # The virtual environment; made again when what it holds changes.
 $(READY): pyproject.toml
@@ -15,7 +16,15 @@ $(READY): pyproject.toml
 demo: $(READY)
 	mkdir -p demo && cd demo && ../$(BIN)/dbx-magic demo
 
-lab: $(READY)
+# The JupyterLab extension; Node comes as a package when the machine has none.
+$(EXTENSION): $(READY) $(wildcard labextension/*.json labextension/src/* labextension/style/*)
+	CI=1 $(BIN)/uv build --quiet --wheel --python $(BIN)/python --out-dir build
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+labextension: $(EXTENSION)
+
+lab: $(EXTENSION)
 	$(BIN)/jupyter lab --notebook-dir notebooks
 
 test: lint types
@@ -35,7 +44,7 @@ protocol: $(READY)
 	$(BIN)/python -m dbx_magic.protocol > labextension/src/protocol.ts
 
 wheel: $(READY)
-	$(BIN)/uv build --wheel --out-dir dist
+	CI=1 $(BIN)/uv build --wheel --python $(BIN)/python --out-dir dist
 
 clean:
 	rm -rf .venv dist build artifacts

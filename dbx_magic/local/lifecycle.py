@@ -216,7 +216,7 @@ class Lifecycle:
             folder,
             workspace=self._home.workspace,
             dbfs=self._home.dbfs,
-            spark_conf=spec.get("spark_conf") or {},
+            spark_conf={**_usage_tags(cluster), **(spec.get("spark_conf") or {})},
             spark_env=spec.get("spark_env_vars") or {},
             api_url=self._url,
             token=self._token,
@@ -318,6 +318,16 @@ class Lifecycle:
             await asyncio.wait([cluster.work])
         folder = self._home.clusters / cluster.cluster_id
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _usage_tags(cluster: Cluster) -> dict[str, str]:
+    """What programs ask Spark for when they want to know which cluster they are on."""
+    tags = "spark.databricks.clusterUsageTags"
+    return {
+        f"{tags}.clusterId": cluster.cluster_id,
+        f"{tags}.clusterName": cluster.name,
+        f"{tags}.sparkVersion": str(cluster.record.spec.get("spark_version", "")),
+    }
 
 
 def unexpected(cluster: Cluster) -> Refused:

@@ -8,9 +8,12 @@ from .commands import Commands
 from .home import Home
 from .identity import operations as identity_operations
 from .identity import user_name
+from .jobs import Jobs
 from .libraries import Libraries
 from .lifecycle import Lifecycle
 from .objects import Objects
+from .run_calls import RunCalls
+from .runs import Runs
 from .store import Store
 from .tree import Tree
 
@@ -25,6 +28,7 @@ class Workspace:
         home.clear_scratch()
         self._tree = Tree(self._store, home, self.user)
         self._lifecycle = Lifecycle(self._store, home, url=url, token=token)
+        self._runs = Runs(self._store, self._lifecycle, self._tree, home)
 
     def operations(self) -> list[Operation]:
         """Everything that can be asked over HTTP."""
@@ -34,6 +38,8 @@ class Workspace:
             *Clusters(self._lifecycle, self._store).operations(),
             *Libraries(self._lifecycle).operations(),
             *Commands(self._lifecycle).operations(),
+            *Jobs(self._store, self._runs).operations(),
+            *RunCalls(self._runs, self._url).operations(),
         ]
 
     async def start(self) -> None:
@@ -41,5 +47,6 @@ class Workspace:
 
     async def stop(self) -> None:
         """Stop what runs and let go of the database."""
+        await self._runs.stop()
         await self._lifecycle.stop()
         self._store.close()

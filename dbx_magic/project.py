@@ -13,8 +13,10 @@ from typing import Any
 
 from .errors import ConflictError, ProjectError
 from .settings import Settings, Target, read_settings
+from .spec import PLACEHOLDER, ClusterSpec, parse_spec
 
 SPEC = Path("pipelines/config.cluster.json")
+PARTIAL = ".dbx-part"  # ends the name of a file that is being written
 
 
 class Project:
@@ -69,6 +71,33 @@ class Project:
         """The cluster spec."""
         return self.root / SPEC
 
+    def cluster_spec(self) -> ClusterSpec:
+        """The cluster spec for the target in use, read and checked.
+
+        Raises:
+            ProjectError: there is none, it cannot be read, or it holds what no cluster can have.
+        """
+        target = self.target
+        try:
+            text = self.spec_path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            raise ProjectError(
+                f"{self.root} has no cluster spec.",
+                f"Write one to {SPEC}, or make a project with `init`.",
+            ) from None
+        except UnicodeDecodeError:
+            raise ProjectError(f"{SPEC} is not UTF-8.", "Save it as UTF-8.") from None
+        spec = parse_spec(
+            text, target.cluster, where=str(SPEC), overrides=target.spec, target=target.name
+        )
+        if spec.name != target.cluster and (self.root / "dbx.toml").is_file():
+            raise ProjectError(
+                f"{spec.place('cluster_name')}: the cluster is named {spec.name!r}, "
+                f"but dbx.toml names it {target.cluster!r}.",
+                f'Write "{PLACEHOLDER}" there: it is replaced by the name in dbx.toml.',
+            )
+        return spec
+
     @property
     def notebooks(self) -> Path:
         """What people edit."""
@@ -98,11 +127,16 @@ class Project:
         self.write_state("state.json", json.dumps(state, indent=1, sort_keys=True))
 
     def write_state(self, name: str, text: str) -> None:
-        """Write a file of the state folder, which git is told to ignore."""
-        write(self.state_folder / name, text)
+        """Write a file of the state folder."""
+        write(self.state_file(name), text)
+
+    def state_file(self, name: str) -> Path:
+        """Where a file of the state folder is; the folder is made, and git told to ignore it."""
         ignore = self.root / ".dbx" / ".gitignore"
         if not ignore.exists():
             write(ignore, "state/\n")
+        self.state_folder.mkdir(parents=True, exist_ok=True)
+        return self.state_folder / name
 
     @property
     def picked(self) -> str | None:
@@ -152,7 +186,7 @@ def write(path: Path, content: str | bytes) -> None:
         if path.read_bytes() == data:
             return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}{PARTIAL}")
     try:
         with temporary.open("xb") as file:
             file.write(data)

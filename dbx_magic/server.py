@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,64 +18,187 @@ from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
 from .dbx import Dbx
-from .errors import DbxError, ProjectError, UsageError
-from .events import Event, adrive
+from .errors import ConflictError, DbxError, ProjectError, UsageError
+from .events import Event, Progress, adrive
 from .protocol import error_line, event_line, result_line
-from .verbs import VERBS, perform
+from .verbs import VERBS, Verb, find_verb, perform
 
 JSON_LINES = "application/x-ndjson"
+LOG = logging.getLogger(__name__)
 
 
 def _load_jupyter_server_extension(app: ServerApp) -> None:
-    """Let the Jupyter server answer for the verbs."""
-    route = url_path_join(app.base_url, "dbx-magic", "([^/]+)")
-    app.web_app.add_handlers(".*$", [(route, VerbHandler)])  # type: ignore[no-untyped-call]
+    shared: dict[str, Any] = {"changing": {}}
+    here = url_path_join(app.base_url, "dbx-magic")
+    routes = [(here, ChangingHandler, shared), (f"{here}/([^/]+)", VerbHandler, shared)]
+    app.web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
 
 
-class VerbHandler(APIHandler):
-    """Performs one verb; a client that goes away closes it."""
+class Ongoing:
+    """A verb under way and what it told so far, for any number of listeners.
 
+    When the last listener leaves, a verb that only reads is stopped; one that changes something
+    goes on, to be found again by a page that was reloaded.
+    """
+
+    def __init__(self, dbx: Dbx, verb: Verb, arguments: Mapping[str, Any]) -> None:
+        self.verb = verb
+        self.error: DbxError | None = None
+        self.done = False
+        self._told: dict[object, str] = {}
+        self._listeners: set[asyncio.Queue[str]] = set()
+        self._task = asyncio.ensure_future(self._perform(dbx, arguments))
+
+    def stop(self) -> None:
+        """Close the verb, as an interrupt does in a kernel."""
+        self._task.cancel()
+
+    async def lines(self) -> AsyncGenerator[str, None]:
+        """Give the lines told so far, of progress only the latest, then each as it comes."""
+        queue: asyncio.Queue[str] = asyncio.Queue()
+        for line in self._told.values():
+            queue.put_nowait(line)
+        self._listeners.add(queue)
+        try:
+            while not (self.done and queue.empty()):
+                yield await queue.get()
+        finally:
+            self._listeners.discard(queue)
+            if not (self._listeners or self.verb.changes):
+                self.stop()
+
+    async def _perform(self, dbx: Dbx, arguments: Mapping[str, Any]) -> None:
+        try:
+            last = result_line(await adrive(perform(dbx, self.verb.name, arguments), self._tell))
+        except asyncio.CancelledError:
+            self.error = DbxError(f"{self.verb.name} was stopped.")
+        except DbxError as error:
+            self.error = error
+        except Exception:
+            LOG.exception("dbx_magic: %s failed", self.verb.name)
+            self.error = DbxError(
+                f"{self.verb.name} failed, and this is a bug.", "Jupyter's log has the details."
+            )
+        with contextlib.suppress(DbxError):
+            await asyncio.to_thread(dbx.close)
+        self.done = True
+        self._say("end", error_line(self.error) if self.error else last)
+
+    async def _tell(self, event: Event) -> None:
+        key = ("progress", event.subject) if isinstance(event, Progress) else len(self._told)
+        self._say(key, event_line(event))
+
+    def _say(self, key: object, line: str) -> None:
+        self._told.pop(key, None)
+        self._told[key] = line
+        for queue in self._listeners:
+            queue.put_nowait(line)
+
+
+class _Handler(APIHandler):
     auth_resource = "dbx_magic"
     _track_activity = False  # a status bar that reads must not keep an idle server from its culler
-    work: asyncio.Future[Any] | None = None
+
+    def initialize(self, changing: dict[Path, Ongoing]) -> None:
+        """``changing`` holds, for each project, the changing verb last begun."""
+        self.changing = changing
+        self.telling: asyncio.Future[None] | None = None
+
+    def open(self, path: str) -> Dbx:
+        return open_project(Path(self.settings["server_root_dir"]), path)
+
+    async def tell(self, ongoing: Ongoing) -> None:
+        """Pass on what a verb tells until it ends or the client goes away."""
+        self.set_header("Content-Type", JSON_LINES)
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Accel-Buffering", "no")  # a proxy in front must pass lines on at once
+        self.telling = asyncio.ensure_future(self._tell(ongoing))
+        with contextlib.suppress(asyncio.CancelledError, StreamClosedError):
+            await self.telling
+            await self.finish(set_content_type=JSON_LINES)
+
+    async def _tell(self, ongoing: Ongoing) -> None:
+        async with contextlib.aclosing(ongoing.lines()) as lines:
+            async for line in lines:
+                if ongoing.error and not self._headers_written:
+                    self.set_status(ongoing.error.http_status)
+                self.write(f"{line}\n")
+                await self.flush()
+
+    async def refuse(self, error: DbxError, status: int) -> None:
+        self.set_status(status)
+        await self.finish(f"{error_line(error)}\n", set_content_type=JSON_LINES)
+
+    def on_connection_close(self) -> None:
+        """Stop listening."""
+        if self.telling:
+            self.telling.cancel()
+
+
+class VerbHandler(_Handler):
+    """Performs a verb."""
 
     @authenticated
     @authorized
     async def post(self, name: str) -> None:
         """Perform the verb on the project around ``path``."""
-        self.set_header("Content-Type", JSON_LINES)
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("X-Accel-Buffering", "no")  # a proxy in front must pass lines on at once
-        self.work = asyncio.ensure_future(self._perform(name))
         try:
-            line = result_line(await self.work)
-        except (asyncio.CancelledError, StreamClosedError):
-            return
+            ongoing = self._begin(name)
         except DbxError as error:
-            if not self._headers_written:
-                self.set_status(error.http_status if name in VERBS else 404)
-            line = error_line(error)
-        await self.finish(f"{line}\n", set_content_type=JSON_LINES)
+            await self.refuse(error, error.http_status if name in VERBS else 404)
+        else:
+            await self.tell(ongoing)
 
-    def on_connection_close(self) -> None:
-        """Stop what nobody listens to any more."""
-        if self.work:
-            self.work.cancel()
-
-    async def _perform(self, name: str) -> Any:
+    def _begin(self, name: str) -> Ongoing:
+        verb = find_verb(name)
         match self.get_json_body():
             case {"arguments": dict(arguments), "path": str(path)}:
-                dbx = open_project(Path(self.settings["server_root_dir"]), path)
+                dbx = self.open(path)
             case _:
                 raise UsageError('The body must be {"arguments": {…}, "path": "…"}.')
-        try:
-            return await adrive(perform(dbx, name, arguments), self._tell)
-        finally:
-            await asyncio.to_thread(dbx.close)
+        if not verb.changes:
+            return Ongoing(dbx, verb, arguments)
+        root = dbx.project.root
+        other = self.changing.get(root)
+        if other and not other.done:
+            raise ConflictError(
+                f"{other.verb.name} is under way in {root}.", "Wait until it is done, or stop it."
+            )
+        self.changing[root] = Ongoing(dbx, verb, arguments)
+        return self.changing[root]
 
-    async def _tell(self, event: Event) -> None:
-        self.write(f"{event_line(event)}\n")
-        await self.flush()
+
+class ChangingHandler(_Handler):
+    """The changing verb that was last begun on a project, whoever began it."""
+
+    @authenticated
+    @authorized
+    async def get(self) -> None:
+        """Listen to it; the first line is its name."""
+        ongoing = await self._find()
+        if ongoing:
+            self.write(json.dumps({"verb": ongoing.verb.name}) + "\n")
+            await self.tell(ongoing)
+
+    @authenticated
+    @authorized
+    async def delete(self) -> None:
+        """Stop it."""
+        ongoing = await self._find()
+        if ongoing:
+            ongoing.stop()
+            self.set_status(204)
+
+    async def _find(self) -> Ongoing | None:
+        try:
+            root = self.open(self.get_query_argument("path", "")).project.root
+        except DbxError as error:
+            await self.refuse(error, error.http_status)
+            return None
+        ongoing = self.changing.get(root)
+        if ongoing is None:
+            self.set_status(204)
+        return ongoing
 
 
 def open_project(root: Path, path: str) -> Dbx:

@@ -33,7 +33,8 @@ _STATES: Mapping[str, tuple[Symbol, str]] = {
 _EVENTS = {
     "CREATING": "machines are being asked for",
     "STARTING": "machines are being asked for",
-    "RESTARTING": "it restarts",
+    "RESTARTING": "",
+    "TERMINATING": "",
     "INIT_SCRIPTS_STARTED": "init scripts are running",
     "INIT_SCRIPTS_FINISHED": "init scripts are done",
     "RUNNING": "it runs",
@@ -167,16 +168,26 @@ def started(dbx: Dbx, cluster: Json, *, timeout: float = TIMEOUT) -> Work[Json]:
     """
     if cluster.get("state") in READY:
         return cluster
-    name, cluster_id = name_of(cluster), str(cluster["cluster_id"])
+    if cluster.get("state") in ENDED:
+        yield Note(f"{name_of(cluster)} is stopped; it is being started.")
+    cluster = yield from set_running(dbx, cluster, timeout=timeout)
+    for failure in failures(dbx.workspace.libraries(cluster["cluster_id"])):
+        yield Note(f"Not installed on {name_of(cluster)}: {failure}", "!")
+    return cluster
+
+
+def set_running(dbx: Dbx, cluster: Json, *, timeout: float = TIMEOUT) -> Work[Json]:
+    """Start the cluster if it is stopped, and wait until it runs and no library is under way.
+
+    Raises:
+        WorkspaceError: it did not start, or not in time.
+    """
+    cluster_id = str(cluster["cluster_id"])
     if cluster.get("state") == "TERMINATING":
         cluster = yield from wait_ended(dbx, cluster_id, timeout=timeout)
     if cluster.get("state") in ENDED:
-        yield Note(f"{name} is stopped; it is being started.")
         start_if_stopped(dbx, cluster_id)
-    cluster = yield from wait_running(dbx, cluster_id, timeout=timeout)
-    for failure in failures(dbx.workspace.libraries(cluster_id)):
-        yield Note(f"Not installed on {name}: {failure}", "!")
-    return cluster
+    return (yield from wait_running(dbx, cluster_id, timeout=timeout))
 
 
 def start_if_stopped(dbx: Dbx, cluster_id: str) -> None:
@@ -220,6 +231,16 @@ def wait_ended(dbx: Dbx, cluster_id: str, *, timeout: float = TIMEOUT) -> Work[J
 
     def missing(cluster: Json) -> str:
         return "" if cluster.get("state") in ENDED else state_words(cluster)
+
+    return (yield from _watch(dbx, cluster_id, missing, timeout))
+
+
+def settled(dbx: Dbx, cluster_id: str, *, timeout: float = TIMEOUT) -> Work[Json]:
+    """Wait until a cluster is neither starting nor stopping: only then it can be changed."""
+
+    def missing(cluster: Json) -> str:
+        done = (*ENDED, "RUNNING")
+        return "" if cluster.get("state") in done else state_words(cluster)
 
     return (yield from _watch(dbx, cluster_id, missing, timeout))
 

@@ -1,390 +1,371 @@
-"""What has to be done to make a cluster equal to its spec."""
+"""``rebuild``: make the cluster equal to its spec, and lose nothing on the way."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from .library import FAILED, LEAVING, library_key, library_name
-from .plan import Change, Plan
-from .spec import SIZE, TEXTS, ClusterSpec, Json, schema
-from .view import counted, duration
+from .cluster_state import (
+    ENDED,
+    READY,
+    TIMEOUT,
+    name_of,
+    set_running,
+    settled,
+    start_if_stopped,
+    state_words,
+    usual_start,
+)
+from .dbx import Dbx
+from .errors import GitError, NotFoundError, UsageError, WorkspaceError
+from .events import Note, Planned, Work
+from .library import FAILED, failures, library_key, library_name
+from .offered import NODE_TYPES, check_node_types, check_policy, check_runtime
+from .rebuild_plan import (
+    NEW,
+    TAG,
+    Create,
+    Delete,
+    Edit,
+    Install,
+    Resize,
+    Restart,
+    Run,
+    Seen,
+    Step,
+    Uninstall,
+    best,
+    differences,
+    plan_rebuild,
+    told_body,
+)
+from .spec import ClusterSpec, Json
+from .view import Line, View, counted, duration, listed
 
-NEW = ""
-TAG = "dbx_spec"
-_RUNNING = ("RUNNING", "RESIZING")
-_UP = (*_RUNNING, "PENDING", "RESTARTING")
+_UNDO = "rebuild.json"
 
 
 @dataclass(frozen=True)
-class Create:
-    """Make a new cluster; later steps name it ``NEW``."""
+class Rebuilt:
+    """The cluster after a rebuild; ``ready`` says that it was seen running with its libraries."""
 
-    body: Json
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Replace a cluster's configuration; a running one restarts."""
-
+    cluster: str
     cluster_id: str
-    body: Json
+    changed: bool
+    ready: bool
+    seconds: float
+    dry_run: bool = False
+
+    def view(self) -> View:
+        """One line; nothing after a dry run, whose plan says it all."""
+        if self.dry_run:
+            return []
+        if not self.ready:
+            return [
+                Line(
+                    f"{self.cluster} is on its way; `rebuild` again waits for it",
+                    "◐",
+                    self.cluster_id,
+                )
+            ]
+        took = f", in {duration(self.seconds)}" if self.changed else ""
+        return [Line(f"{self.cluster}  running, equal to its spec{took}", "✓")]
 
 
-@dataclass(frozen=True)
-class Resize:
-    """Give a running cluster another size."""
-
-    cluster_id: str
-    size: Json
-
-
-@dataclass(frozen=True)
-class Restart:
-    """Restart a running cluster."""
-
-    cluster_id: str
-
-
-@dataclass(frozen=True)
-class Uninstall:
-    """Mark libraries for removal at the next restart."""
-
-    cluster_id: str
-    libraries: tuple[Json, ...]
-
-
-@dataclass(frozen=True)
-class Install:
-    """Ask for libraries."""
-
-    cluster_id: str
-    libraries: tuple[Json, ...]
-
-
-@dataclass(frozen=True)
-class Run:
-    """Start the cluster if it is stopped, and see it running with its libraries."""
-
-    cluster_id: str
-
-
-@dataclass(frozen=True)
-class Delete:
-    """Delete a cluster for good."""
-
-    cluster_id: str
-
-
-Step = Create | Edit | Resize | Restart | Uninstall | Install | Run | Delete
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A cluster as it was found, with the status of each of its libraries."""
-
-    cluster: Json
-    libraries: tuple[Json, ...] = ()
-
-    @property
-    def cluster_id(self) -> str:
-        """Its id."""
-        return str(self.cluster["cluster_id"])
-
-    @property
-    def state(self) -> str:
-        """Its state, as the API names it."""
-        return str(self.cluster.get("state"))
-
-
-def plan_rebuild(
-    spec: ClusterSpec,
-    seen: Sequence[Seen],
+def rebuild(
+    dbx: Dbx,
     *,
-    tags: Mapping[str, str],
+    dry_run: bool = False,
     fresh: bool = False,
     delete_first: bool = False,
     wait: bool = True,
-    usual: float | None = None,
-) -> Plan[Step]:
-    """Plan the way from the clusters that bear the name to the one that the spec describes.
+    timeout: float = TIMEOUT,
+    expect: str = "",
+) -> Work[Rebuilt]:
+    """Make the cluster equal to its spec: create, edit, resize, start it, install its libraries.
 
-    Without ``wait`` nothing is deleted, because only a cluster that was seen running may replace
-    another. ``usual`` is how long a start takes, in seconds, where that is known.
+    What can stay stays: a size changes without a restart, and nothing happens to a cluster that
+    is equal already. A spec that cannot start leaves the old cluster as it was. Killed half-way,
+    the next rebuild goes on.
+
+    Args:
+        dry_run: Only show what would be done.
+        fresh: Make a new cluster; the old one is deleted when the new one runs.
+        delete_first: Delete the old cluster before the new one is made.
+        wait: Wait until it runs with its libraries.
+        timeout: Give up waiting after so many seconds; the cluster goes on by itself.
+        expect: Apply only the plan with this fingerprint.
+
+    Raises:
+        ProjectError: the spec is wrong, or asks for what the workspace does not offer.
+        ConflictError: the plan is not the expected one.
+        WorkspaceError: the cluster did not start, or a library was not installed.
     """
-    body = {**spec.body, "custom_tags": {**spec.body.get("custom_tags", {}), **tags}}
-    kept = max(seen, key=lambda item: _rank(spec, item), default=None)
-    if kept is None or fresh or delete_first or kept.state == "ERROR":
-        return _anew(spec, seen, body, delete_first=delete_first, usual=usual)
-    drift = differences(spec, kept.cluster)
-    wanted = _wanted_libraries(spec, kept)
-    up = kept.state in _UP
-    restart = up and (any(item.field not in SIZE for item in drift) or bool(wanted.leaving))
-    steps: list[Step] = []
-    if wanted.remove:
-        steps.append(Uninstall(kept.cluster_id, wanted.remove))
-    if drift and up and not restart:
-        steps.append(Resize(kept.cluster_id, _size(spec.body)))
-    elif drift:
-        steps.append(Edit(kept.cluster_id, {"cluster_id": kept.cluster_id, **body}))
-    elif restart:
-        steps.append(Restart(kept.cluster_id))
-    if wanted.install:
-        steps.append(Install(kept.cluster_id, wanted.install))
-    if steps or kept.state not in _RUNNING or wanted.under_way:
-        steps.append(Run(kept.cluster_id))
-    others = [item for item in seen if item is not kept]
-    if wait:
-        steps += [Delete(item.cluster_id) for item in others]
-    changes = [
-        *(item.change("needs a restart" if up else "") for item in drift),
-        *wanted.changes,
-        *(_gone(item, "has the same name", "−" if wait else "!") for item in others),
-    ]
-    title = _title(spec.name, kept, steps, restart=restart, usual=usual)
-    return Plan(title, tuple(steps), tuple(changes), "rebuild")
-
-
-def _rank(spec: ClusterSpec, item: Seen) -> tuple[bool, bool, bool, int]:
-    """Which of several is kept: the one with the least to do, then the youngest."""
-    equal = not differences(spec, item.cluster)
-    start = int(item.cluster.get("start_time") or 0)
-    return item.state != "ERROR", equal, item.state in _UP, start
-
-
-def _anew(
-    spec: ClusterSpec,
-    seen: Sequence[Seen],
-    body: Json,
-    *,
-    delete_first: bool,
-    usual: float | None,
-) -> Plan[Step]:
-    delete = [Delete(item.cluster_id) for item in seen]
-    libraries = spec.libraries or ()
-    create: list[Step] = [Create(body)]
-    if libraries:
-        create.append(Install(NEW, libraries))
-    create.append(Run(NEW))
-    steps = (*delete, *create) if delete_first else (*create, *delete)
-    about = f" (about {duration(usual)})" if usual else ""
-    title = f"{spec.name} will be created{about}"
-    if seen:
-        order = "after the old one was deleted" if delete_first else "then the old one deleted"
-        title = f"{spec.name} will be created anew{about}, {order}"
-    return Plan(
-        title,
-        steps,
-        (
-            Change("+", "cluster", after=_summary(spec.body)),
-            *(Change("+", "library", after=library_name(item)) for item in libraries),
-            *(_gone(item, "is replaced", "−") for item in seen),
-        ),
-        "rebuild" + (" --delete-first" if delete_first else " --fresh" if seen else ""),
+    if fresh and not wait and not delete_first:
+        raise UsageError(
+            "--fresh has to wait: the old cluster goes only when the new one runs.",
+            "Use --delete-first with --no-wait.",
+        )
+    begin = time.monotonic()
+    spec = dbx.project.cluster_spec()
+    for field in spec.unknown:
+        yield Note(f"{field} is not known here; it is sent as it is.", "!")
+    seen = _look(dbx, spec)
+    plan = plan_rebuild(
+        spec,
+        seen,
+        tags=_tags(dbx, spec),
+        fresh=fresh,
+        delete_first=delete_first,
+        wait=wait,
+        usual=_usual(dbx, seen),
     )
+    if any(isinstance(step, Create | Edit) for step in plan.steps):
+        _check_offered(dbx, spec, seen)
+    if dry_run or plan.steps:
+        yield Planned(plan if dry_run else replace(plan, apply=""))
+    plan.must_be(expect)
+    kept = best(spec, seen)
+    cluster_id = kept.cluster_id if kept else NEW
+    if not dry_run:
+        work = _Rebuilding(dbx, spec, seen, plan.steps, cluster_id, wait=wait, timeout=timeout)
+        cluster_id = yield from work.apply()
+    took = time.monotonic() - begin
+    ready = wait or not plan.steps
+    return Rebuilt(spec.name, cluster_id, bool(plan.steps), ready, took, dry_run)
 
 
-def _title(
-    name: str, kept: Seen, steps: Sequence[Step], *, restart: bool, usual: float | None
-) -> str:
-    about = f"about {duration(usual)}" if usual else ""
-    if restart:
-        costs = "; ".join(filter(None, [about, "running cells stop"]))
-        edited = "edited and " if any(isinstance(step, Edit) for step in steps) else ""
-        return f"{name} will be {edited}restarted ({costs})"
-    if kept.state not in _UP:
-        edited = "edited and " if any(isinstance(step, Edit) for step in steps) else ""
-        return f"{name} will be {edited}started" + (f" ({about})" if about else "")
-    if any(isinstance(step, Resize) for step in steps):
-        return f"{name} will be resized; running cells go on"
-    if any(isinstance(step, Install) for step in steps):
-        return f"{name} gets libraries; running cells go on"
-    if any(isinstance(step, Run) for step in steps):
-        return f"{name} is equal to its spec and not ready yet; it will be waited for"
-    return f"{name} is running, equal to its spec"
-
-
-def _summary(body: Json) -> str:
-    parts = [body.get("spark_version"), body.get("node_type_id") or body.get("instance_pool_id")]
-    return ", ".join(str(part) for part in (*parts, _shown_size(body)) if part)
-
-
-def _shown_size(cluster: Json) -> str:
-    scale = cluster.get("autoscale")
-    if scale:
-        return f"{scale.get('min_workers')} to {scale.get('max_workers')} workers"
-    workers = cluster.get("num_workers")
-    return counted(int(workers), "worker") if workers is not None else ""
-
-
-def _gone(item: Seen, why: str, symbol: Literal["−", "!"]) -> Change:
-    maker = item.cluster.get("creator_user_name")
-    by = f", made by {maker}" if maker else ""
-    stays = "; it is deleted by a rebuild that waits" if symbol == "!" else ""
-    return Change(symbol, f"cluster {item.cluster_id}", reason=f"{why}{by}{stays}")
-
-
-# What differs
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A field of the spec that the cluster has otherwise; ``None`` is: not at all."""
-
-    field: str
-    before: Any
-    after: Any
-
-    def change(self, reason: str) -> Change:
-        """As it is shown."""
-        symbol: Literal["~", "+", "−"] = "~"
-        if self.before is None:
-            symbol = "+"
-        elif self.after is None:
-            symbol = "−"
-        if self.field in SIZE:
-            reason = ""
-        return Change(symbol, self.field, _shown(self.before), _shown(self.after), reason)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def differences(spec: ClusterSpec, cluster: Json) -> list[Difference]:
-    """Where a cluster is not what the spec says.
-
-    Only what the spec says counts; what the workspace filled in is no difference. What an earlier
-    spec said and this one no longer does is one, as long as the cluster was made from another.
-    """
-    told: Json = cluster.get("spec") or {}
-    found: list[Difference] = []
-    for key, value in spec.body.items():
-        if key not in ("cluster_name", *SIZE):
-            found += _differ(key, value, cluster.get(key), told.get(key))
-    if (cluster.get("custom_tags") or {}).get(TAG) != spec.configuration:
-        found += _left_out(spec.body, told)
-    size = _size(spec.body)
-    have = _size({key: value for key, value in cluster.items() if key in SIZE and value})
-    have = have or {"num_workers": cluster.get("num_workers", 0)}
-    if size and not _same(size, have):
-        found.append(Difference(*_size_fields(size, have)))
+def _look(dbx: Dbx, spec: ClusterSpec) -> list[Seen]:
+    """Every cluster with the name, as ``clusters/get`` tells it: lists leave out what was told."""
+    named = [item for item in dbx.workspace.clusters() if name_of(item) == spec.name]
+    found: list[Seen] = []
+    for item in named:
+        cluster_id = str(item["cluster_id"])
+        try:
+            cluster = dbx.workspace.cluster(cluster_id)
+        except NotFoundError:
+            continue
+        found.append(Seen(cluster, tuple(dbx.workspace.libraries(cluster_id))))
     return found
 
 
-def _size(body: Json) -> Json:
-    """A running autoscaling cluster tells its workers of the moment too; they are not its size."""
-    if body.get("autoscale"):
-        return {"autoscale": body["autoscale"]}
-    return {"num_workers": body["num_workers"]} if "num_workers" in body else {}
+def _tags(dbx: Dbx, spec: ClusterSpec) -> Mapping[str, str]:
+    head = None
+    with contextlib.suppress(GitError):  # a machine without git rebuilds as well
+        head = dbx.repo.head if dbx.repo.exists else None
+    tags = {"dbx_project": dbx.project.settings.project, TAG: spec.configuration}
+    return tags | ({"dbx_commit": head[:12]} if head else {})
 
 
-def _size_fields(size: Json, have: Json) -> tuple[str, Any, Any]:
-    name = next(iter(size))
-    if name in have and name == "num_workers":
-        return name, have[name], size[name]
-    return name, _shown_size(have), _shown_size(size)
+def _usual(dbx: Dbx, seen: list[Seen]) -> float | None:
+    if not seen:
+        return None
+    return usual_start(dbx.workspace.cluster_events(seen[0].cluster_id))
 
 
-def _differ(name: str, want: Any, have: Any, told: Any) -> Iterator[Difference]:
-    """Compare one field with what the cluster has and with what it was last told.
+def _check_offered(dbx: Dbx, spec: ClusterSpec, seen: list[Seen]) -> None:
+    """Ask the workspace about what no cluster of this name has yet."""
 
-    A workspace may change what it was told (Azure always has elastic disks): that is no drift.
-    """
-    if isinstance(want, dict) and want:
-        for key, value in want.items():
-            yield from _differ(f"{name}.{key}", value, _part(have, key), _part(told, key))
-    elif not _same(want, have) and (told is None or not _same(want, told)):
-        yield Difference(name, have, want)
+    def proven(name: str) -> bool:
+        value = spec.body.get(name)
+        return value is None or any(item.cluster.get(name) == value for item in seen)
 
-
-def _part(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None
-
-
-def _same(want: Any, have: Any) -> bool:
-    if isinstance(want, dict) and isinstance(have, dict):
-        return all(_same(value, have.get(key)) for key, value in want.items())
-    if isinstance(want, list) and isinstance(have, list) and len(want) == len(have):
-        return all(map(_same, want, have))
-    return bool(want == have or (not want and not have))
+    if dbx.is_local:
+        # It runs any runtime and any machine on the Spark of this computer.
+        return
+    if not proven("spark_version"):
+        check_runtime(spec, dbx.workspace.spark_versions())
+    if not all(proven(name) for name in NODE_TYPES):
+        check_node_types(spec, dbx.workspace.node_types())
+    if not proven("policy_id"):
+        check_policy(spec, dbx.workspace.policies())
 
 
-def _left_out(body: Json, told: Json) -> Iterator[Difference]:
-    """What the cluster was told and the spec does not say, apart from what is always filled in."""
-    properties = schema()["properties"]
-    for key, value in told.items():
-        filled = key == "driver_node_type_id" and value == told.get("node_type_id")
-        if key in ("cluster_name", *SIZE) or key not in properties or filled:
-            continue
-        if key in TEXTS:
-            for name, item in value.items():
-                if name not in body.get(key, {}) and not name.startswith("dbx_"):
-                    yield Difference(f"{key}.{name}", item, None)
-        elif key not in body and value:
-            yield Difference(key, value, None)
+@dataclass
+class _Rebuilding:
+    """The steps of a plan under way; ``cluster_id`` is the cluster that is to be equal."""
 
+    dbx: Dbx
+    spec: ClusterSpec
+    seen: list[Seen]
+    steps: tuple[Step, ...]
+    cluster_id: str
+    wait: bool
+    timeout: float
 
-# Libraries
+    def apply(self) -> Work[str]:
+        """Do all steps and give the cluster's id."""
+        try:
+            for step in self.steps:
+                yield from self._do(step)
+        except WorkspaceError as error:
+            raise (yield from self._undone(error)) from None
+        except (KeyboardInterrupt, GeneratorExit):
+            self.dbx.notes.append(
+                f"{self.spec.name} goes on by itself; `rebuild` goes on from where this stopped."
+            )
+            raise
+        if not self.steps:
+            self._done()
+        return self.cluster_id
 
+    def _do(self, step: Step) -> Work[None]:
+        workspace = self.dbx.workspace
+        match step:
+            case Create():
+                self.cluster_id = NEW
+                self.cluster_id = workspace.create_cluster(step.body)
+            case Uninstall():
+                self._remember()
+                workspace.uninstall(step.cluster_id, step.libraries)
+            case Edit():
+                self._remember()
+                yield from settled(self.dbx, step.cluster_id, timeout=self.timeout)
+                workspace.edit_cluster(step.body)
+            case Resize():
+                yield from settled(self.dbx, step.cluster_id, timeout=self.timeout)
+                workspace.resize_cluster(step.cluster_id, step.size)
+            case Restart():
+                cluster = yield from settled(self.dbx, step.cluster_id, timeout=self.timeout)
+                if cluster["state"] == "RUNNING":
+                    workspace.restart_cluster(step.cluster_id)
+            case Install():
+                workspace.install(self.cluster_id, step.libraries)
+            case Run():
+                yield from self._run()
+            case Delete():
+                workspace.delete_cluster(step.cluster_id)
 
-@dataclass(frozen=True)
-class _Libraries:
-    install: tuple[Json, ...]
-    remove: tuple[Json, ...]
-    leaving: tuple[str, ...]
-    under_way: bool
-    changes: tuple[Change, ...]
+    def _run(self) -> Work[None]:
+        cluster = self.dbx.workspace.cluster(self.cluster_id)
+        if not self.wait:
+            if cluster.get("state") in ENDED:
+                start_if_stopped(self.dbx, self.cluster_id)
+            return
+        yield from set_running(self.dbx, cluster, timeout=self.timeout)
+        failed = failures(self.dbx.workspace.libraries(self.cluster_id))
+        if failed:
+            raise WorkspaceError(
+                f"{self.spec.name} runs, but without {counted(len(failed), 'library')}: "
+                f"{' · '.join(failed)}",
+                "Correct it in the spec and `rebuild` again.",
+            )
+        self._done()
 
+    def _done(self) -> None:
+        """The old configuration is not needed any more, and cells run on this cluster."""
+        self._undo_file.unlink(missing_ok=True)
+        picked = self.dbx.project.picked
+        if picked is None or any(item.cluster_id == picked for item in self.seen):
+            self.dbx.project.pick(self.cluster_id)
 
-def _wanted_libraries(spec: ClusterSpec, kept: Seen) -> _Libraries:
-    own = [item for item in kept.libraries if not item.get("is_library_for_all_clusters")]
-    under_way = any(item.get("status") in ("PENDING", "RESOLVING", "INSTALLING") for item in own)
-    if spec.libraries is None:
-        return _Libraries((), (), (), under_way, ())
-    have = {_canonical(item["library"]): item for item in own}
-    want = {_canonical(item): item for item in spec.libraries}
-    extra = {key: item for key, item in have.items() if key not in want}
-    remove = [i["library"] for i in extra.values() if i.get("status") != LEAVING]
-    leaving = {
-        library_key(item["library"]): library_name(item["library"]) for item in extra.values()
-    }
-    missing = {
-        key: item
-        for key, item in want.items()
-        if key not in have or have[key].get("status") in (FAILED, LEAVING)
-    }
-    up = kept.state in _UP
-    changes: list[Change] = []
-    for key, item in missing.items():
-        before = leaving.pop(library_key(item), "")
-        reason = "needs a restart" if before and up else ""
-        if key in have and have[key].get("status") == FAILED:
-            reason = "failed before"
-        changes.append(
-            Change("~" if before else "+", "library", before, library_name(item), reason)
+    # When a step fails
+
+    @property
+    def _undo_file(self) -> Path:
+        return self.dbx.project.state_folder / _UNDO
+
+    def _remember(self) -> None:
+        """Keep what the cluster is now, so that even a killed rebuild can be undone by the next."""
+        now = next(item for item in self.seen if item.cluster_id == self.cluster_id)
+        if now.state not in READY and self._old():
+            return  # what was kept before is the last that was seen running
+        old = {
+            "cluster_id": now.cluster_id,
+            "up": now.state in READY,
+            "body": told_body(now.cluster),
+            "libraries": [item["library"] for item in now.libraries],
+        }
+        self.dbx.project.write_state(_UNDO, json.dumps(old))
+
+    def _old(self) -> dict[str, Any] | None:
+        try:
+            old: dict[str, Any] = json.loads(self._undo_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return old if old["cluster_id"] == self.cluster_id else None
+
+    def _undone(self, error: WorkspaceError) -> Work[WorkspaceError]:
+        """Leave the user with a cluster that works, and add to the error what became of it."""
+        if any(isinstance(step, Create) for step in self.steps):
+            return self._without_new(error)
+        old = self._old()
+        if old is None:
+            return error
+        cluster = self.dbx.workspace.cluster(self.cluster_id)
+        applied = not differences(self.spec, cluster)
+        if cluster.get("state") in READY and applied:
+            self._undo_file.unlink()
+            return self._with_old_libraries(error, old["libraries"])
+        if cluster.get("state") not in (*ENDED, *READY):
+            return error  # time is up; it may still start
+        if applied:
+            self.dbx.workspace.edit_cluster({"cluster_id": self.cluster_id, **old["body"]})
+        self._put_libraries_back(old["libraries"])
+        if not applied:
+            return _more(error, f"{self.spec.name} is as it was, {state_words(cluster)}.")
+        if not old["up"]:
+            self._undo_file.unlink()
+            return _more(error, "Its old configuration was put back; it is stopped.")
+        yield Note(f"{error.message} Its old configuration is put back.", "!")
+        yield from set_running(self.dbx, cluster, timeout=self.timeout)
+        self._undo_file.unlink()
+        return _more(error, "Its old configuration was put back, and it runs again.")
+
+    def _without_new(self, error: WorkspaceError) -> WorkspaceError:
+        """Take a new cluster away again that cannot replace the old one."""
+        left = [item for item in self.seen if self._still_there(item)]
+        if not left:
+            return error
+        if self.cluster_id != NEW:
+            new = self.dbx.workspace.cluster(self.cluster_id)
+            if new.get("state") not in (*ENDED, *READY):
+                return error  # time is up; it may still start
+            self.dbx.workspace.delete_cluster(self.cluster_id)
+        old = self.dbx.workspace.cluster(left[0].cluster_id)
+        return _more(
+            error, f"The new cluster was deleted; the old one is as it was, {state_words(old)}."
         )
-    changes += [
-        Change("−", "library", name, reason="needs a restart" if up else "")
-        for name in leaving.values()
-    ]
-    return _Libraries(
-        tuple(missing.values()),
-        tuple(remove),
-        tuple(extra),
-        under_way,
-        tuple(changes),
-    )
+
+    def _still_there(self, item: Seen) -> bool:
+        try:
+            self.dbx.workspace.cluster(item.cluster_id)
+        except NotFoundError:
+            return False
+        return True
+
+    def _with_old_libraries(self, error: WorkspaceError, old: list[Json]) -> WorkspaceError:
+        """Give the cluster its earlier version of each library whose new one failed."""
+        failed = {
+            library_key(item["library"]): item["library"]
+            for item in self._statuses()
+            if item.get("status") == FAILED
+        }
+        earlier = [library for library in old if library_key(library) in failed]
+        if not earlier:
+            return error
+        self.dbx.workspace.uninstall(self.cluster_id, list(failed.values()))
+        self.dbx.workspace.install(self.cluster_id, earlier)
+        names = listed([library_name(library) for library in earlier])
+        return _more(error, f"Installed again as before: {names}.")
+
+    def _put_libraries_back(self, old: list[Json]) -> None:
+        now = {library_name(item["library"]): item for item in self._statuses()}
+        names = {library_name(library) for library in old}
+        added = [item["library"] for name, item in now.items() if name not in names]
+        if added:
+            self.dbx.workspace.uninstall(self.cluster_id, added)
+        if old:
+            self.dbx.workspace.install(self.cluster_id, old)
+
+    def _statuses(self) -> list[Json]:
+        return list(self.dbx.workspace.libraries(self.cluster_id))
 
 
-def _canonical(library: Json) -> str:
-    def filled(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: filled(item) for key, item in value.items() if item}
-        return value.strip() if isinstance(value, str) else value
-
-    return json.dumps(filled(library), sort_keys=True)
+def _more(error: WorkspaceError, what: str) -> WorkspaceError:
+    return WorkspaceError(f"{error.message} {what}", error.hint, code=error.code)

@@ -107,10 +107,9 @@ def parse_spec(
         unknown.append(f'{place(path)}: "{_dotted(path)}"')
         _drop(known, path)
     _check(known, place)
-    properties = schema()["properties"]
     return ClusterSpec(
         str(value["cluster_name"]),
-        {key: item for key, item in value.items() if key not in properties or _sent(key)},
+        {key: item for key, item in value.items() if is_sent(key)},
         tuple(value["libraries"]) if "libraries" in value else None,
         tuple(unknown),
         {key: place((key,)) for key in value},
@@ -131,8 +130,9 @@ def _validate() -> Callable[[Json], None]:
     return fastjsonschema.compile(dict(schema()), use_default=False)
 
 
-def _sent(name: str) -> bool:
-    return name != "libraries" and not schema()["properties"][name].get("readOnly")
+def is_sent(name: str) -> bool:
+    """Whether a field is for the Clusters API: not the libraries, not what the workspace tells."""
+    return name != "libraries" and not schema()["properties"].get(name, {}).get("readOnly")
 
 
 def _overridden(value: Json, over: Json) -> dict[str, Any]:

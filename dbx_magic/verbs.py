@@ -74,7 +74,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("use", "setup"),
         Verb("clusters", "clusters"),
         Verb("pick", "clusters"),
-        Verb("rebuild", "clusters", changes=True),
+        Verb("rebuild", "rebuild", changes=True),
         Verb("start", "clusters"),
         Verb("stop", "clusters"),
         Verb("push", "transfer", changes=True),

@@ -88,6 +88,10 @@ class Workspace:
         """The machines this workspace offers: ``node_type_id``, ``memory_mb``, ``num_cores``."""
         return list(self.rest.get("2.1/clusters/list-node-types").get("node_types", []))
 
+    def policies(self) -> list[Json]:
+        """The compute policies that the user may use: ``policy_id``, ``name``, ``definition``."""
+        return list(self.rest.get("2.0/policies/clusters/list").get("policies", []))
+
     def libraries(self, cluster_id: str) -> list[Json]:
         """The libraries of a cluster: ``library``, ``status``, ``messages``."""
         answer = self.rest.get("2.0/libraries/cluster-status", {"cluster_id": cluster_id})

@@ -1,0 +1,229 @@
+"""See the workspace's clusters, pick one, start and stop it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .cluster_state import (
+    ENDED,
+    READY,
+    TIMEOUT,
+    cluster_called,
+    name_of,
+    picked_cluster,
+    set_running,
+    state_symbol,
+    state_words,
+    wait_ended,
+)
+from .dbx import Dbx
+from .errors import ProjectError, WorkspaceError
+from .events import Work
+from .library import failures
+from .rebuild_plan import differences
+from .view import Line, Table, View, counted, duration
+from .workspace import Json
+
+
+@dataclass(frozen=True)
+class ClusterRow:
+    """One cluster of the list; ``equal`` is ``None`` for a cluster that is not the project's."""
+
+    name: str
+    cluster_id: str
+    state: str
+    runtime: str
+    size: str
+    creator: str
+    stops: str
+    picked: bool
+    equal: bool | None
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """The clusters of the workspace."""
+
+    rows: tuple[ClusterRow, ...]
+    workspace: str
+
+    def view(self) -> View:
+        """A table, the picked cluster marked."""
+        if not self.rows:
+            return [Line(f"{self.workspace} has no clusters yet. Make one with `rebuild`.")]
+        shown = tuple(
+            (
+                f"{state_symbol({'state': row.state})} {row.name}",
+                state_words({"state": row.state}),
+                row.runtime,
+                row.size,
+                row.creator,
+                row.stops,
+                _remarks(row),
+                row.cluster_id,
+            )
+            for row in self.rows
+        )
+        columns = ("cluster", "state", "runtime", "size", "made by", "stops", "", "id")
+        return [Table(shown, columns)]
+
+
+def _remarks(row: ClusterRow) -> str:
+    spec = {True: "equal to its spec", False: "differs from its spec", None: ""}[row.equal]
+    return ", ".join(filter(None, ["picked" if row.picked else "", spec]))
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One cluster, after something was done with it (``what``)."""
+
+    name: str
+    cluster_id: str
+    state: str
+    what: str
+    note: str = ""
+
+    def view(self) -> View:
+        """One line: its state, its name, what was done."""
+        return [Line(f"{self.name}  {self.what}", state_symbol({"state": self.state}), self.note)]
+
+
+def clusters(dbx: Dbx) -> Clusters:
+    """List the clusters: state, runtime, size, who made them, when they stop by themselves."""
+    found = dbx.workspace.clusters()
+    _remember_names(dbx, found)
+    picked = dbx.project.picked
+    rows = [_row(dbx, cluster, picked) for cluster in found]
+    rows.sort(key=lambda row: (not row.picked, row.state not in READY, row.name.lower()))
+    return Clusters(tuple(rows), dbx.workspace.host)
+
+
+def _remember_names(dbx: Dbx, found: list[Json]) -> None:
+    # For completion, which must not ask the workspace.
+    if dbx.project.exists:
+        dbx.project.remember(clusters=sorted({name_of(cluster) for cluster in found}))
+
+
+def _row(dbx: Dbx, cluster: Json, picked: str | None) -> ClusterRow:
+    own = name_of(cluster) == dbx.project.target.cluster
+    return ClusterRow(
+        name_of(cluster),
+        str(cluster["cluster_id"]),
+        str(cluster.get("state", "UNKNOWN")),
+        runtime_words(cluster),
+        size_words(cluster),
+        str(cluster.get("creator_user_name", "")),
+        _stops(cluster),
+        cluster["cluster_id"] == picked or (own and picked is None),
+        _equal(dbx, cluster) if own else None,
+    )
+
+
+def _equal(dbx: Dbx, cluster: Json) -> bool | None:
+    try:
+        return not differences(dbx.project.cluster_spec(), cluster)
+    except ProjectError:
+        return None  # a list is no place to complain about the spec; `rebuild` does
+
+
+def runtime_words(cluster: Mapping[str, object]) -> str:
+    """A runtime as people say it: ``16.4`` and ``ML`` of ``16.4.x-cpu-ml-scala2.12``."""
+    key = str(cluster.get("spark_version", ""))
+    version, _, rest = key.partition("-")
+    extra = [word for word in ("ML", "GPU", "Photon") if word.lower() in rest]
+    return " ".join([version.removesuffix(".x"), *extra])
+
+
+def size_words(cluster: Json) -> str:
+    """Machines and what they amount to: ``1 + 3 Standard_DS3_v2, 16 cores, 56 GB``."""
+    scale = cluster.get("autoscale")
+    workers = (
+        f"{scale.get('min_workers')}–{scale.get('max_workers')}"
+        if scale
+        else str(cluster.get("num_workers", 0))
+    )
+    machine = cluster.get("node_type_id") or cluster.get("instance_pool_id") or ""
+    parts = [f"1 + {workers} {machine}".rstrip()]
+    if cluster.get("cluster_cores"):
+        parts.append(f"{cluster['cluster_cores']:.0f} cores")
+    if cluster.get("cluster_memory_mb"):
+        parts.append(f"{cluster['cluster_memory_mb'] / 1024:.0f} GB")
+    return ", ".join(parts)
+
+
+def _stops(cluster: Json) -> str:
+    minutes = cluster.get("autotermination_minutes")
+    if cluster.get("state") in ENDED:
+        ended = cluster.get("terminated_time")
+        return f"{duration(time.time() - float(ended) / 1000)} ago" if ended else ""
+    return f"after {duration(60 * int(minutes))} idle" if minutes else "never by itself"
+
+
+def pick(dbx: Dbx, cluster: str) -> Cluster:
+    """Choose the cluster that cells and notebooks run on.
+
+    Args:
+        cluster: Its name or its id.
+
+    Raises:
+        NotFoundError: there is no such cluster.
+        UsageError: several have the name; say which by its id.
+    """
+    found = cluster_called(dbx, cluster)
+    dbx.project.pick(str(found["cluster_id"]))
+    return _after(found, "is picked", f"{state_words(found)}, {size_words(found)}")
+
+
+def start(dbx: Dbx, cluster: str = "", *, timeout: float = TIMEOUT) -> Work[Cluster]:
+    """Start a cluster and wait until it runs with its libraries.
+
+    Args:
+        cluster: Its name or its id; the picked one when left out.
+        timeout: Give up waiting after so many seconds; the cluster goes on by itself.
+
+    Raises:
+        WorkspaceError: it did not start, or a library was not installed.
+    """
+    found = _meant(dbx, cluster)
+    begin = time.monotonic()
+    was_running = found.get("state") in READY
+    try:
+        found = yield from set_running(dbx, found, timeout=timeout)
+    except (KeyboardInterrupt, GeneratorExit):
+        dbx.notes.append(f"{name_of(found)} goes on starting; `start` waits for it again.")
+        raise
+    failed = failures(dbx.workspace.libraries(str(found["cluster_id"])))
+    if failed:
+        raise WorkspaceError(
+            f"{name_of(found)} runs, but without {counted(len(failed), 'library')}: "
+            f"{' · '.join(failed)}",
+            "Correct it in the spec, then `rebuild`.",
+        )
+    took = "is running" if was_running else f"runs, in {duration(time.monotonic() - begin)}"
+    return _after(found, took)
+
+
+def stop(dbx: Dbx, cluster: str = "", *, timeout: float = TIMEOUT) -> Work[Cluster]:
+    """Stop a cluster; it keeps its configuration and can be started again.
+
+    Args:
+        cluster: Its name or its id; the picked one when left out.
+        timeout: Give up waiting after so many seconds; it goes on stopping by itself.
+    """
+    found = _meant(dbx, cluster)
+    cluster_id = str(found["cluster_id"])
+    if found.get("state") in ENDED:
+        return _after(found, "is stopped already")
+    dbx.workspace.stop_cluster(cluster_id)
+    found = yield from wait_ended(dbx, cluster_id, timeout=timeout)
+    return _after(found, "stopped; what it held in memory is gone")
+
+
+def _meant(dbx: Dbx, cluster: str) -> Json:
+    return cluster_called(dbx, cluster) if cluster else picked_cluster(dbx)
+
+
+def _after(found: Json, what: str, note: str = "") -> Cluster:
+    return Cluster(name_of(found), str(found["cluster_id"]), str(found.get("state")), what, note)

@@ -1,0 +1,72 @@
+"""Whether a workspace offers what a cluster spec asks for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from .errors import ProjectError
+from .spec import ClusterSpec, Json
+from .view import listed
+
+NODE_TYPES = ("node_type_id", "driver_node_type_id")
+
+
+def check_runtime(spec: ClusterSpec, versions: Sequence[Json]) -> None:
+    """Refuse a runtime that is not among the workspace's ``spark-versions``.
+
+    Raises:
+        ProjectError: it is not; the hint names the nearest and the long-supported ones.
+    """
+    wanted = str(spec.body["spark_version"])
+    keys = [str(version["key"]) for version in versions]
+    if wanted in keys or wanted.startswith("custom:"):
+        return
+    lasting = [key for key, version in zip(keys, versions, strict=True) if _is_lasting(version)]
+    raise ProjectError(
+        f"{spec.place('spark_version')}: the runtime {wanted} is not offered by this workspace.",
+        f"{_did_you_mean(wanted, keys)}Offered: {listed(lasting or keys, 4)}.",
+    )
+
+
+def check_node_types(spec: ClusterSpec, node_types: Sequence[Json]) -> None:
+    """Refuse machines that are not among the workspace's node types.
+
+    Raises:
+        ProjectError: one is not; the hint names the nearest.
+    """
+    names = [str(node["node_type_id"]) for node in node_types]
+    for field in NODE_TYPES:
+        wanted = spec.body.get(field)
+        if wanted and wanted not in names:
+            near = _did_you_mean(str(wanted), names)
+            raise ProjectError(
+                f"{spec.place(field)}: the node type {wanted} is not offered by this workspace.",
+                near or f"Offered: {listed(names, 6)}.",
+            )
+
+
+def check_policy(spec: ClusterSpec, policies: Sequence[Json]) -> None:
+    """Refuse a policy that the workspace does not have, or that the user may not use.
+
+    Raises:
+        ProjectError: there is no such policy; the hint names those there are.
+    """
+    wanted = spec.body.get("policy_id")
+    if not wanted or any(policy.get("policy_id") == wanted for policy in policies):
+        return
+    names = [f"{policy.get('policy_id')} ({policy.get('name')})" for policy in policies]
+    raise ProjectError(
+        f"{spec.place('policy_id')}: this workspace has no policy {wanted} for you.",
+        f"It has: {listed(names, 6)}." if names else "It has none.",
+    )
+
+
+def _is_lasting(version: Json) -> bool:
+    name = str(version.get("name", ""))
+    return "LTS" in name and "ML" not in name and "aarch64" not in name
+
+
+def _did_you_mean(wanted: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(wanted, names, 1, 0.8)
+    return f"Did you mean {near[0]}? " if near else ""

@@ -1,0 +1,404 @@
+"""What has to be done to make a cluster equal to its spec."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .library import FAILED, LEAVING, library_key, library_name
+from .plan import Change, Plan
+from .spec import SIZE, TEXTS, ClusterSpec, Json, is_sent, schema
+from .view import counted, duration
+
+NEW = ""
+TAG = "dbx_spec"
+_RUNNING = ("RUNNING", "RESIZING")
+_UP = (*_RUNNING, "PENDING", "RESTARTING")
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make a new cluster; later steps name it ``NEW``."""
+
+    body: Json
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace a cluster's configuration; a running one restarts."""
+
+    cluster_id: str
+    body: Json
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Give a running cluster another size."""
+
+    cluster_id: str
+    size: Json
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Restart a running cluster."""
+
+    cluster_id: str
+
+
+@dataclass(frozen=True)
+class Uninstall:
+    """Mark libraries for removal at the next restart."""
+
+    cluster_id: str
+    libraries: tuple[Json, ...]
+
+
+@dataclass(frozen=True)
+class Install:
+    """Ask for libraries."""
+
+    cluster_id: str
+    libraries: tuple[Json, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Start the cluster if it is stopped, and see it running with its libraries."""
+
+    cluster_id: str
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete a cluster for good."""
+
+    cluster_id: str
+
+
+Step = Create | Edit | Resize | Restart | Uninstall | Install | Run | Delete
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A cluster as it was found, with the status of each of its libraries."""
+
+    cluster: Json
+    libraries: tuple[Json, ...] = ()
+
+    @property
+    def cluster_id(self) -> str:
+        """Its id."""
+        return str(self.cluster["cluster_id"])
+
+    @property
+    def state(self) -> str:
+        """Its state, as the API names it."""
+        return str(self.cluster.get("state"))
+
+
+def plan_rebuild(
+    spec: ClusterSpec,
+    seen: Sequence[Seen],
+    *,
+    tags: Mapping[str, str],
+    fresh: bool = False,
+    delete_first: bool = False,
+    wait: bool = True,
+    usual: float | None = None,
+) -> Plan[Step]:
+    """Plan the way from the clusters that bear the name to the one that the spec describes.
+
+    Without ``wait`` nothing is deleted, because only a cluster that was seen running may replace
+    another. ``usual`` is how long a start takes, in seconds, where that is known.
+    """
+    body = {**spec.body, "custom_tags": {**spec.body.get("custom_tags", {}), **tags}}
+    kept = best(spec, seen)
+    if kept is None or fresh or delete_first or kept.state == "ERROR":
+        return _anew(spec, seen, body, delete_first=delete_first, usual=usual)
+    drift = differences(spec, kept.cluster)
+    wanted = _wanted_libraries(spec, kept)
+    up = kept.state in _UP
+    restart = up and (any(item.field not in SIZE for item in drift) or bool(wanted.leaving))
+    steps: list[Step] = []
+    if wanted.remove:
+        steps.append(Uninstall(kept.cluster_id, wanted.remove))
+    if drift and up and not restart:
+        steps.append(Resize(kept.cluster_id, _size(spec.body)))
+    elif drift:
+        steps.append(Edit(kept.cluster_id, {"cluster_id": kept.cluster_id, **body}))
+    elif restart:
+        steps.append(Restart(kept.cluster_id))
+    if wanted.install:
+        steps.append(Install(kept.cluster_id, wanted.install))
+    if steps or kept.state not in _RUNNING or wanted.under_way:
+        steps.append(Run(kept.cluster_id))
+    others = [item for item in seen if item is not kept]
+    if wait:
+        steps += [Delete(item.cluster_id) for item in others]
+    changes = [
+        *(item.change("needs a restart" if up else "") for item in drift),
+        *wanted.changes,
+        *(_gone(item, "has the same name", "−" if wait else "!") for item in others),
+    ]
+    title = _title(spec.name, kept, steps, restart=restart, usual=usual)
+    return Plan(title, tuple(steps), tuple(changes), "rebuild")
+
+
+def best(spec: ClusterSpec, seen: Sequence[Seen]) -> Seen | None:
+    """Which of several is kept: the one with the least to do, then the youngest."""
+
+    def rank(item: Seen) -> tuple[bool, bool, bool, int]:
+        equal = not differences(spec, item.cluster)
+        start = int(item.cluster.get("start_time") or 0)
+        return item.state != "ERROR", equal, item.state in _UP, start
+
+    return max(seen, key=rank, default=None)
+
+
+def _anew(
+    spec: ClusterSpec,
+    seen: Sequence[Seen],
+    body: Json,
+    *,
+    delete_first: bool,
+    usual: float | None,
+) -> Plan[Step]:
+    delete = [Delete(item.cluster_id) for item in seen]
+    libraries = spec.libraries or ()
+    create: list[Step] = [Create(body)]
+    if libraries:
+        create.append(Install(NEW, libraries))
+    create.append(Run(NEW))
+    steps = (*delete, *create) if delete_first else (*create, *delete)
+    about = f" (about {duration(usual)})" if usual else ""
+    title = f"{spec.name} will be created{about}"
+    if seen:
+        order = "after the old one was deleted" if delete_first else "then the old one deleted"
+        title = f"{spec.name} will be created anew{about}, {order}"
+    return Plan(
+        title,
+        steps,
+        (
+            Change("+", "cluster", after=_summary(spec.body)),
+            *(Change("+", "library", after=library_name(item)) for item in libraries),
+            *(_gone(item, "is replaced", "−") for item in seen),
+        ),
+        "rebuild" + (" --delete-first" if delete_first else " --fresh" if seen else ""),
+    )
+
+
+def _title(
+    name: str, kept: Seen, steps: Sequence[Step], *, restart: bool, usual: float | None
+) -> str:
+    about = f"about {duration(usual)}" if usual else ""
+    if restart:
+        costs = "; ".join(filter(None, [about, "running cells stop"]))
+        edited = "edited and " if any(isinstance(step, Edit) for step in steps) else ""
+        return f"{name} will be {edited}restarted ({costs})"
+    if kept.state not in _UP:
+        edited = "edited and " if any(isinstance(step, Edit) for step in steps) else ""
+        return f"{name} will be {edited}started" + (f" ({about})" if about else "")
+    if any(isinstance(step, Resize) for step in steps):
+        return f"{name} will be resized; running cells go on"
+    if any(isinstance(step, Install) for step in steps):
+        return f"{name} gets libraries; running cells go on"
+    if any(isinstance(step, Run) for step in steps):
+        return f"{name} is equal to its spec and not ready yet; it will be waited for"
+    return f"{name} is running, equal to its spec"
+
+
+def _summary(body: Json) -> str:
+    parts = [body.get("spark_version"), body.get("node_type_id") or body.get("instance_pool_id")]
+    return ", ".join(str(part) for part in (*parts, _shown_size(body)) if part)
+
+
+def _shown_size(cluster: Json) -> str:
+    scale = cluster.get("autoscale")
+    if scale:
+        return f"{scale.get('min_workers')} to {scale.get('max_workers')} workers"
+    workers = cluster.get("num_workers")
+    return counted(int(workers), "worker") if workers is not None else ""
+
+
+def _gone(item: Seen, why: str, symbol: Literal["−", "!"]) -> Change:
+    maker = item.cluster.get("creator_user_name")
+    by = f", made by {maker}" if maker else ""
+    stays = "; it is deleted by a rebuild that waits" if symbol == "!" else ""
+    return Change(symbol, f"cluster {item.cluster_id}", reason=f"{why}{by}{stays}")
+
+
+def told_body(cluster: Json) -> dict[str, Any]:
+    """The configuration of a cluster, as ``edit`` and ``create`` take it."""
+    told = cluster.get("spec") or cluster
+    body = {key: value for key, value in told.items() if is_sent(key) and value not in (None, "")}
+    if "instance_pool_id" in body:
+        body = {key: value for key, value in body.items() if not key.endswith("node_type_id")}
+    size = _size(cluster)
+    return {**{key: value for key, value in body.items() if key not in SIZE}, **size}
+
+
+# What differs
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field of the spec that the cluster has otherwise; ``None`` is: not at all."""
+
+    field: str
+    before: Any
+    after: Any
+
+    def change(self, reason: str) -> Change:
+        """As it is shown."""
+        symbol: Literal["~", "+", "−"] = "~"
+        if self.before is None:
+            symbol = "+"
+        elif self.after is None:
+            symbol = "−"
+        if self.field in SIZE:
+            reason = ""
+        return Change(symbol, self.field, _shown(self.before), _shown(self.after), reason)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def differences(spec: ClusterSpec, cluster: Json) -> list[Difference]:
+    """Where a cluster is not what the spec says.
+
+    Only what the spec says counts; what the workspace filled in is no difference. What an earlier
+    spec said and this one no longer does is one, as long as the cluster was made from another.
+    """
+    told: Json = cluster.get("spec") or {}
+    found: list[Difference] = []
+    for key, value in spec.body.items():
+        if key not in ("cluster_name", *SIZE):
+            found += _differ(key, value, cluster.get(key), told.get(key))
+    if (cluster.get("custom_tags") or {}).get(TAG) != spec.configuration:
+        found += _left_out(spec.body, told)
+    size = _size(spec.body)
+    have = _size({key: value for key, value in cluster.items() if key in SIZE and value})
+    have = have or {"num_workers": cluster.get("num_workers", 0)}
+    if size and not _same(size, have):
+        found.append(Difference(*_size_fields(size, have)))
+    return found
+
+
+def _size(body: Json) -> Json:
+    """A running autoscaling cluster tells its workers of the moment too; they are not its size."""
+    if body.get("autoscale"):
+        return {"autoscale": body["autoscale"]}
+    return {"num_workers": body["num_workers"]} if "num_workers" in body else {}
+
+
+def _size_fields(size: Json, have: Json) -> tuple[str, Any, Any]:
+    name = next(iter(size))
+    if name in have and name == "num_workers":
+        return name, have[name], size[name]
+    return name, _shown_size(have), _shown_size(size)
+
+
+def _differ(name: str, want: Any, have: Any, told: Any) -> Iterator[Difference]:
+    """Compare one field with what the cluster has and with what it was last told.
+
+    A workspace may change what it was told (Azure always has elastic disks): that is no drift.
+    """
+    if isinstance(want, dict) and want:
+        for key, value in want.items():
+            yield from _differ(f"{name}.{key}", value, _part(have, key), _part(told, key))
+    elif not _same(want, have) and (told is None or not _same(want, told)):
+        yield Difference(name, have, want)
+
+
+def _part(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _same(want: Any, have: Any) -> bool:
+    if isinstance(want, dict) and isinstance(have, dict):
+        return all(_same(value, have.get(key)) for key, value in want.items())
+    if isinstance(want, list) and isinstance(have, list) and len(want) == len(have):
+        return all(map(_same, want, have))
+    return bool(want == have or (not want and not have))
+
+
+def _left_out(body: Json, told: Json) -> Iterator[Difference]:
+    """What the cluster was told and the spec does not say, apart from what is always filled in."""
+    properties = schema()["properties"]
+    for key, value in told.items():
+        filled = key == "driver_node_type_id" and value == told.get("node_type_id")
+        if key in ("cluster_name", *SIZE) or key not in properties or filled:
+            continue
+        if key in TEXTS:
+            for name, item in value.items():
+                if name not in body.get(key, {}) and not name.startswith("dbx_"):
+                    yield Difference(f"{key}.{name}", item, None)
+        elif key not in body and value:
+            yield Difference(key, value, None)
+
+
+# Libraries
+
+
+@dataclass(frozen=True)
+class _Libraries:
+    install: tuple[Json, ...]
+    remove: tuple[Json, ...]
+    leaving: tuple[str, ...]
+    under_way: bool
+    changes: tuple[Change, ...]
+
+
+def _wanted_libraries(spec: ClusterSpec, kept: Seen) -> _Libraries:
+    own = [item for item in kept.libraries if not item.get("is_library_for_all_clusters")]
+    under_way = any(item.get("status") in ("PENDING", "RESOLVING", "INSTALLING") for item in own)
+    if spec.libraries is None:
+        return _Libraries((), (), (), under_way, ())
+    have = {_canonical(item["library"]): item for item in own}
+    want = {_canonical(item): item for item in spec.libraries}
+    extra = {key: item for key, item in have.items() if key not in want}
+    remove = [i["library"] for i in extra.values() if i.get("status") != LEAVING]
+    leaving = {
+        library_key(item["library"]): library_name(item["library"]) for item in extra.values()
+    }
+    missing = {
+        key: item
+        for key, item in want.items()
+        if key not in have or have[key].get("status") in (FAILED, LEAVING)
+    }
+    up = kept.state in _UP
+    changes: list[Change] = []
+    for key, item in missing.items():
+        before = leaving.pop(library_key(item), "")
+        reason = "needs a restart" if before and up else ""
+        if key in have and have[key].get("status") == FAILED:
+            reason = "failed before"
+        changes.append(
+            Change("~" if before else "+", "library", before, library_name(item), reason)
+        )
+    changes += [
+        Change("−", "library", name, reason="needs a restart" if up else "")
+        for name in leaving.values()
+    ]
+    return _Libraries(
+        tuple(missing.values()),
+        tuple(remove),
+        tuple(extra),
+        under_way,
+        tuple(changes),
+    )
+
+
+def _canonical(library: Json) -> str:
+    def filled(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: filled(item) for key, item in value.items() if item}
+        return value.strip() if isinstance(value, str) else value
+
+    return json.dumps(filled(library), sort_keys=True)

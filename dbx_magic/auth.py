@@ -87,12 +87,30 @@ def _sdk_login(profile: str) -> Login:
             "SDK is needed to sign in.",
             'Install it with: pip install "dbx-magic[databricks]"',
         ) from None
+    _must_answer(_profiles().get(profile, {}).get("host") or os.environ.get("DATABRICKS_HOST", ""))
     try:
         config = Config(profile=profile or None)
     except ValueError as error:
         first = str(error).splitlines()[0]
         raise WorkspaceError(f"Signing in with profile {profile!r} failed: {first}") from None
     return Login(_host(str(config.host)), config.authenticate, profile)
+
+
+def _must_answer(host: str) -> None:
+    # The SDK would try a host that is not there for five minutes.
+    import socket
+    from urllib.parse import urlsplit
+
+    address = urlsplit(_host(host))
+    if not address.hostname:
+        return
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        socket.create_connection((address.hostname, port), timeout=5).close()
+    except OSError:
+        raise WorkspaceError(
+            f"{_host(host)} cannot be reached.", "Check the host of the profile and your network."
+        ) from None
 
 
 def _host(text: str) -> str:

@@ -63,9 +63,11 @@ class Dbx:
         return self.workspace.login.profile == LOCAL
 
     def close(self) -> None:
-        """Close the execution contexts that this process opened."""
+        """Close the execution contexts that this process opened, and its connections."""
         while self.contexts:
             (cluster_id, _), context_id = self.contexts.popitem()
             if self._workspace is not None:
                 with contextlib.suppress(DbxError):
                     self._workspace.destroy_context(cluster_id, context_id)
+        if self._workspace is not None:
+            self._workspace.rest.close()

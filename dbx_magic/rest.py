@@ -115,6 +115,12 @@ class Rest:
             raise self._error(answer)
         raise self._unreachable()
 
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
     def _open(self) -> requests.Session:
         if self._pool is None:
             import importlib.metadata

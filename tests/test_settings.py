@@ -1,0 +1,66 @@
+"""``dbx.toml``: defaults, targets, and errors that name the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dbx_magic.errors import ProjectError, UsageError
+from dbx_magic.settings import Settings, read_settings
+
+
+def read(folder: Path, text: str) -> Settings:
+    (folder / "dbx.toml").write_text(text)
+    return read_settings(folder)
+
+
+def test_without_a_file_all_comes_from_the_folder(tmp_path: Path) -> None:
+    root = tmp_path / "HelloWorkspace"
+    root.mkdir()
+    settings = read_settings(root)
+    assert settings.project == settings.cluster == "HelloWorkspace"
+    assert settings.target_named("").root == "/Shared/HelloWorkspace"
+
+
+def test_targets_fall_back_to_the_project(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        'project = "taxi"\ncluster = "big"\n'
+        '[targets.local]\n[targets.prod]\nprofile = "p"\nroot = "/Shared/taxi-prod/"\n'
+        'cluster = "bigger"\nspec = {num_workers = 8}\n',
+    )
+    assert settings.target == "local"
+    local, prod = settings.target_named("local"), settings.target_named("prod")
+    assert (local.profile, local.root, local.cluster) == ("local", "/Shared/taxi", "big")
+    assert (prod.profile, prod.root, prod.cluster) == ("p", "/Shared/taxi-prod", "bigger")
+    assert prod.spec == {"num_workers": 8}
+
+
+def test_the_local_target_is_always_there(tmp_path: Path) -> None:
+    settings = read(tmp_path, '[targets.dev]\nprofile = "d"\n')
+    assert settings.target_named("local").profile == "local"
+    with pytest.raises(UsageError, match=r"no target 'prod'.*There are: dev, local"):
+        settings.target_named("prod")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("project = ", "not valid TOML"),
+        ("projekt = 'x'", r'"projekt" is not a setting. Did you mean "project"\?'),
+        ("project = 3", '"project" must be a text, not 3'),
+        ("exclude = 'x'", '"exclude" must be a list'),
+        ("outputs = 'drop'", '"outputs" must be "strip" or "keep"'),
+        ("targets = 3", '"targets" must be a table'),
+        (
+            "[targets.dev]\nrot = '/x'",
+            r'"targets.dev.rot" is not .* Did you mean "targets.dev.root"',
+        ),
+        ("[targets.dev]\nroot = 'x'", 'a workspace folder begins with "/"'),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ProjectError, match=words) as caught:
+        read(tmp_path, text)
+    assert str(tmp_path / "dbx.toml") in str(caught.value)

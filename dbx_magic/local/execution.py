@@ -243,7 +243,7 @@ class Execution:
                     task,
                     cluster.compute,
                     self._around.tree,
-                    self._around.home.dbfs,
+                    self._around.home,
                     show_cells,
                 )
             )

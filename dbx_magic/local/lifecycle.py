@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .cluster import LIVE, Cluster, Library, Record, Spec, new_cluster_id, now
+from .disk import real_file
 from .errors import Refused, invalid
 from .home import Home
 from .store import Store
@@ -305,13 +306,25 @@ class Lifecycle:
                 library.status = "INSTALLING"
                 self.save(cluster)
                 try:
-                    await cluster.environment.install(library.library)
+                    await cluster.environment.install(self._on_disk(library.library))
                     library.status = "INSTALLED"
                 except InstallFailed as problem:
                     library.status, library.messages = "FAILED", [str(problem)]
                 self.save(cluster)
         finally:
             cluster.installing = False
+
+    def _on_disk(self, library: dict[str, Any]) -> dict[str, Any]:
+        """The library, with the file of this machine where it names one of the workspace."""
+        from .environment import InstallFailed
+
+        kind, where = next(iter(library.items()))
+        if kind not in ("whl", "jar", "egg", "requirements"):
+            return library
+        try:
+            return {kind: str(real_file(self._home, where))}
+        except Refused as refused:
+            raise InstallFailed(refused.message) from None
 
     async def _clear_away(self, cluster: Cluster) -> None:
         if cluster.work:

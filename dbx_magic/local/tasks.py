@@ -14,7 +14,9 @@ from dbx_magic.notebook import EXTENSIONS, cell_language
 from dbx_magic.source import parse_source
 
 from .cells import Cell, Cells
+from .disk import real_file
 from .errors import Refused
+from .home import Home
 from .references import resolved
 from .run import Run, TaskRun
 from .tree import Tree, clean_path, parent_of
@@ -82,7 +84,7 @@ class Stage:
     task: TaskRun
     compute: Compute
     tree: Tree
-    dbfs: Path
+    home: Home
     show_cells: Callable[[list[Cell]], Cells]
 
     @property
@@ -310,16 +312,10 @@ async def _follow(
 
 def _file(stage: Stage, path: str) -> Path:
     """The file that a task names, in the workspace or in DBFS."""
-    for prefix in ("dbfs:/", "/dbfs/"):
-        if path.startswith(prefix):
-            file = (stage.dbfs / path.removeprefix(prefix).lstrip("/")).resolve()
-            if file.is_relative_to(stage.dbfs.resolve()) and file.is_file():
-                return file
-            raise TaskFailed("RESOURCE_NOT_FOUND", f"No file {path}.")
     try:
-        item = stage.tree.find(clean_path(path))
+        file = real_file(stage.home, path)
     except Refused as refused:
         raise TaskFailed("INVALID_RUN_CONFIGURATION", refused.message) from None
-    if item is None or item.object_type not in ("FILE", "NOTEBOOK"):
-        raise TaskFailed("RESOURCE_NOT_FOUND", f"No file {path} in the workspace.")
-    return stage.tree.file(item.path)
+    if not file.is_file():
+        raise TaskFailed("RESOURCE_NOT_FOUND", f"There is no file {path}.")
+    return file

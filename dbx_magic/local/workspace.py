@@ -5,6 +5,9 @@ from __future__ import annotations
 from .call import Operation
 from .clusters import Clusters
 from .commands import Commands
+from .dbfs import Dbfs
+from .disk import Disk
+from .files import Files
 from .home import Home
 from .identity import operations as identity_operations
 from .identity import user_name
@@ -28,6 +31,7 @@ class Workspace:
         home.clear_scratch()
         self._tree = Tree(self._store, home, self.user)
         self._lifecycle = Lifecycle(self._store, home, url=url, token=token)
+        self._disk = Disk(home)
         self._runs = Runs(self._store, self._lifecycle, self._tree, home)
 
     def operations(self) -> list[Operation]:
@@ -38,6 +42,8 @@ class Workspace:
             *Clusters(self._lifecycle, self._store).operations(),
             *Libraries(self._lifecycle).operations(),
             *Commands(self._lifecycle).operations(),
+            *Dbfs(self._disk, self._store).operations(),
+            *Files(self._disk).operations(),
             *Jobs(self._store, self._runs).operations(),
             *RunCalls(self._runs, self._url).operations(),
         ]

@@ -1,0 +1,244 @@
+"""Clusters through the unmodified SDK: life, specs, lists and events."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import DatabricksError, InvalidParameterValue, ResourceDoesNotExist
+from databricks.sdk.errors.platform import InvalidState
+from databricks.sdk.service.compute import (
+    AutoScale,
+    GetEventsOrder,
+    ListClustersFilterBy,
+    ListClustersSortBy,
+    ListClustersSortByDirection,
+    ListClustersSortByField,
+    State,
+    TerminationReasonCode,
+)
+
+Spec = dict[str, Any]
+
+
+def test_a_cluster_lives_and_ends(client: WorkspaceClient, spec: Spec) -> None:
+    began = time.monotonic()
+    cluster_id = client.clusters.create(
+        cluster_name="life", custom_tags={"a": "b"}, **spec
+    ).cluster_id
+    listed = {cluster.cluster_id: cluster for cluster in client.clusters.list()}
+    assert listed[cluster_id].state == State.PENDING
+    running = client.clusters.wait_get_cluster_running(cluster_id)
+    # Scripts that wait for PENDING in the list must have had the time to see it.
+    assert time.monotonic() - began >= 2.0
+    assert running.custom_tags == {"a": "b"}
+    assert running.default_tags["ClusterName"] == "life"
+    assert running.driver_node_type_id == "Standard_DS3_v2"
+    assert running.cluster_cores == 8.0
+    assert running.spec.num_workers == 1
+    assert running.spark_context_id
+
+    with pytest.raises(InvalidState, match="unexpected state Running"):
+        client.clusters.start(cluster_id)
+    ended = client.clusters.delete_and_wait(cluster_id)
+    assert ended.state == State.TERMINATED
+    assert ended.termination_reason.code == TerminationReasonCode.USER_REQUEST
+    assert ended.termination_reason.parameters["username"].endswith("@local")
+
+    client.clusters.delete(cluster_id)
+    client.clusters.start_and_wait(cluster_id)
+    client.clusters.permanent_delete(cluster_id)
+    assert cluster_id not in {cluster.cluster_id for cluster in client.clusters.list()}
+    with pytest.raises(ResourceDoesNotExist, match=f"Cluster {cluster_id} does not exist"):
+        client.clusters.get(cluster_id)
+
+
+def test_events_tell_the_life_of_a_cluster(client: WorkspaceClient, cluster_id: str) -> None:
+    events = list(client.clusters.events(cluster_id, order=GetEventsOrder.ASC, limit=2))
+    kinds = [event.type.value for event in events]
+    assert kinds[:3] == ["CREATING", "RUNNING", "DRIVER_HEALTHY"]
+    assert events[0].details.user.endswith("@local")
+    assert [event.timestamp for event in events] == sorted(event.timestamp for event in events)
+
+
+def test_resize_restart_and_edit(client: WorkspaceClient, spec: Spec) -> None:
+    cluster = client.clusters.create_and_wait(cluster_name="changing", **spec)
+    cluster_id = cluster.cluster_id
+    resized = client.clusters.resize_and_wait(cluster_id, num_workers=3)
+    assert (resized.num_workers, resized.state) == (3, State.RUNNING)
+    assert len(resized.executors) == 3
+    client.clusters.edit(
+        cluster_id, cluster_name="changed", **{**spec, "spark_version": "15.4.x-scala2.12"}
+    )
+    assert client.clusters.get(cluster_id).state in (State.RESTARTING, State.RUNNING)
+    edited = client.clusters.wait_get_cluster_running(cluster_id)
+    assert (edited.cluster_name, edited.spark_version) == ("changed", "15.4.x-scala2.12")
+    assert edited.last_restarted_time
+    assert edited.spark_context_id != cluster.spark_context_id
+    kinds = [event.type.value for event in client.clusters.events(cluster_id)]
+    assert {"RESIZING", "UPSIZE_COMPLETED", "EDITED", "RESTARTING"} <= set(kinds)
+    client.clusters.permanent_delete(cluster_id)
+
+
+def test_autoscale_update_pin_and_owner(client: WorkspaceClient, spec: Spec) -> None:
+    scaled = {**spec, "autoscale": AutoScale(min_workers=1, max_workers=4)}
+    del scaled["num_workers"]
+    cluster_id = client.clusters.create(cluster_name="pinned", **scaled).cluster_id
+    client.clusters.delete_and_wait(cluster_id)
+    client.clusters.pin(cluster_id)
+    client.clusters.pin(cluster_id)
+    client.clusters.change_owner(cluster_id, "ada@example.org")
+    pinned = list(client.clusters.list(filter_by=ListClustersFilterBy(is_pinned=True)))
+    assert [cluster.cluster_id for cluster in pinned] == [cluster_id]
+    assert pinned[0].autoscale == AutoScale(min_workers=1, max_workers=4)
+    assert pinned[0].creator_user_name == "ada@example.org"
+    client.api_client.do(
+        "POST",
+        "/api/2.1/clusters/update",
+        body={
+            "cluster_id": cluster_id,
+            "update_mask": "num_workers,custom_tags",
+            "cluster": {"num_workers": 2, "custom_tags": {"x": "y"}},
+        },
+    )
+    updated = client.clusters.get(cluster_id)
+    assert (updated.num_workers, updated.autoscale, updated.custom_tags) == (2, None, {"x": "y"})
+    client.clusters.unpin(cluster_id)
+    assert not list(client.clusters.list(filter_by=ListClustersFilterBy(is_pinned=True)))
+    client.clusters.permanent_delete(cluster_id)
+
+
+def test_lists_come_in_pages_filtered_and_sorted(client: WorkspaceClient, spec: Spec) -> None:
+    ids = [
+        client.clusters.create(cluster_name=name, **spec).cluster_id
+        for name in ("page b", "page a", "page c")
+    ]
+    for cluster_id in ids:
+        client.clusters.delete(cluster_id)
+    for cluster_id in ids:
+        client.clusters.wait_get_cluster_terminated(cluster_id)
+    by_name = ListClustersSortBy(
+        field=ListClustersSortByField.CLUSTER_NAME, direction=ListClustersSortByDirection.DESC
+    )
+    terminated = ListClustersFilterBy(cluster_states=[State.TERMINATED])
+    found = [
+        cluster.cluster_name
+        for cluster in client.clusters.list(filter_by=terminated, sort_by=by_name, page_size=2)
+    ]
+    assert [name for name in found if name.startswith("page")] == ["page c", "page b", "page a"]
+    for cluster_id in ids:
+        client.clusters.permanent_delete(cluster_id)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"spark_version": "banana"}, "Invalid spark version banana"),
+        ({"spark_version": None}, "spark_version"),
+        ({"node_type_id": "huge_machine"}, "Node type huge_machine is not supported"),
+        ({"node_type_id": None}, "node_type_id"),
+        ({"num_workers": None}, "Exactly 1 of num_workers or autoscale"),
+        ({"num_workers": "many"}, "num_workers must be a whole number"),
+        ({"num_workers": -1}, "num_workers must be 0 or more"),
+        ({"autoscale": {"min_workers": 1, "max_workers": 2}}, "Exactly 1 of"),
+        ({"spark_conf": "fast"}, "spark_conf must be an object"),
+        ({"autotermination_minutes": -5}, "autotermination_minutes"),
+    ],
+)
+def test_a_spec_that_cannot_work_is_refused(
+    client: WorkspaceClient, spec: Spec, change: Spec, words: str
+) -> None:
+    before = len(list(client.clusters.list()))
+    body = {key: value for key, value in {**spec, **change}.items() if value is not None}
+    with pytest.raises(InvalidParameterValue, match=words):
+        client.api_client.do("POST", "/api/2.1/clusters/create", body=body)
+    assert len(list(client.clusters.list())) == before
+
+
+def test_a_spec_of_years_ago_is_taken_whole(client: WorkspaceClient) -> None:
+    body = {
+        "cluster_name": "old",
+        "spark_version": "6.0.x-scala2.11",
+        "node_type_id": "Standard_DS3_v2",
+        "num_workers": "1",
+        "ssh_public_keys": [],
+        "init_scripts": [],
+        "enable_elastic_disk": "false",
+        "autotermination_minutes": 120,
+        "cluster_log_conf": {"dbfs": {"destination": "dbfs:/cluster_logs"}},
+        "spark_conf": {"spark.sql.execution.arrow.enabled": "true"},
+        "some_new_field": {"kept": True},
+    }
+    created: Any = client.api_client.do("POST", "/api/2.0/clusters/create", body=body)
+    got: Any = client.api_client.do("GET", "/api/2.0/clusters/get", query=created)
+    assert got["spark_version"] == "6.0.x-scala2.11"
+    assert got["num_workers"] == 1
+    assert got["some_new_field"] == {"kept": True}
+    assert got["state"] == "PENDING"
+    client.clusters.permanent_delete(created["cluster_id"])
+
+
+def test_what_can_only_be_done_to_a_running_cluster(client: WorkspaceClient, spec: Spec) -> None:
+    cluster_id = client.clusters.create(cluster_name="early", **spec).cluster_id
+    for refused in (
+        lambda: client.clusters.resize(cluster_id, num_workers=2),
+        lambda: client.clusters.restart(cluster_id),
+        lambda: client.clusters.edit(cluster_id, cluster_name="x", **spec),
+        lambda: client.clusters.change_owner(cluster_id, "ada@example.org"),
+    ):
+        with pytest.raises(InvalidState, match="unexpected state Pending"):
+            refused()
+    client.clusters.permanent_delete(cluster_id)
+    with pytest.raises(DatabricksError, match="does not exist"):
+        client.clusters.start(cluster_id)
+
+
+def test_offers(client: WorkspaceClient) -> None:
+    versions = client.clusters.spark_versions().versions
+    assert "16.4.x-scala2.12" in {version.key for version in versions}
+    assert client.clusters.select_spark_version(long_term_support=True) == "16.4.x-scala2.12"
+    node_types = client.clusters.list_node_types().node_types
+    assert {"Standard_DS3_v2", "i3.xlarge"} <= {node.node_type_id for node in node_types}
+    assert client.clusters.list_zones().default_zone
+
+
+def test_a_driver_that_dies_ends_its_cluster(
+    server: Any, client: WorkspaceClient, spec: Spec, wait_until: Callable[..., Any]
+) -> None:
+    cluster_id = client.clusters.create_and_wait(cluster_name="doomed", **spec).cluster_id
+    os.kill(_java_of(server.home / "clusters" / cluster_id), signal.SIGKILL)
+    wait_until(lambda: client.clusters.get(cluster_id).state == State.TERMINATED, "the end")
+    reason = client.clusters.get(cluster_id).termination_reason
+    assert reason.code == TerminationReasonCode.DRIVER_UNREACHABLE
+    kinds = [event.type.value for event in client.clusters.events(cluster_id)]
+    assert "DRIVER_NOT_RESPONDING" in kinds
+    client.clusters.permanent_delete(cluster_id)
+    wait_until(lambda: not (server.home / "clusters" / cluster_id).exists(), "clearing away")
+
+
+def test_spark_that_cannot_start_says_why(client: WorkspaceClient, spec: Spec) -> None:
+    cluster_id = client.clusters.create(
+        cluster_name="broken", spark_conf={"spark.master": "nowhere"}, **spec
+    ).cluster_id
+    ended = client.clusters.wait_get_cluster_terminated(cluster_id)
+    assert ended.termination_reason.code == TerminationReasonCode.SPARK_STARTUP_FAILURE
+    assert "nowhere" in ended.state_message
+    client.clusters.permanent_delete(cluster_id)
+
+
+def _java_of(folder: Path) -> int:
+    """The Java process that works in a cluster's folder."""
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and (entry / "cwd").resolve() == folder.resolve():
+                program = (entry / "cmdline").read_bytes().split(b"\0")[0]
+                if program.endswith(b"java"):
+                    return int(entry.name)
+    pytest.fail(f"no Java process in {folder}")

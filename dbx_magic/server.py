@@ -47,7 +47,7 @@ class Ongoing:
         self.done = False
         self._told: dict[object, str] = {}
         self._listeners: set[asyncio.Queue[str]] = set()
-        self._task = asyncio.ensure_future(self._perform(dbx, arguments))
+        self._task = asyncio.create_task(self._perform(dbx, arguments), name=f"dbx {verb.name}")
 
     def stop(self) -> None:
         """Close the verb, as an interrupt does in a kernel."""

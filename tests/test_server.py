@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tornado.httpclient import HTTPResponse
 
+from dbx_magic.dbx import Dbx
 from dbx_magic.errors import ProjectError, UsageError
+from dbx_magic.events import drive
+from dbx_magic.project import Project
 from dbx_magic.server import open_project
+from dbx_magic.verbs import perform
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
 Fetch = Callable[..., Awaitable[HTTPResponse]]
 Lines = list[dict[str, Any]]
+Listen = Callable[..., contextlib.AbstractAsyncContextManager[AsyncIterator[Any]]]
 Post = Callable[..., Awaitable[tuple[int, Lines]]]
 
 
@@ -130,3 +138,126 @@ def test_a_project_that_reaches_out_of_the_root(project: Path) -> None:
 @pytest.mark.parametrize("path", ["hello", "/hello", "hello/notebooks/new.ipynb"])
 def test_the_documents_folder_decides_the_project(project: Path, path: str) -> None:
     assert open_project(project.parent, path).project.root == project.resolve()
+
+
+@pytest.fixture
+def listen(jp_serverapp: Any, http_server: object, jp_http_port: int) -> Listen:
+    """Give a request's lines as they come; leaving closes the connection, as a page does."""
+
+    @contextlib.asynccontextmanager
+    async def listen(
+        method: str, place: str, body: Any = None
+    ) -> AsyncIterator[AsyncIterator[Any]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", jp_http_port)
+        content = json.dumps(body).encode()
+        head = (
+            f"{method} {jp_serverapp.base_url}dbx-magic{place} HTTP/1.1",
+            f"Host: 127.0.0.1:{jp_http_port}",
+            f"Authorization: token {jp_serverapp.identity_provider.token}",
+            f"Content-Length: {len(content)}",
+        )
+        writer.write("\r\n".join([*head, "", ""]).encode() + content)
+
+        async def lines() -> AsyncIterator[Any]:
+            while line := await asyncio.wait_for(reader.readline(), 60):
+                if line.startswith(b"{"):  # the rest is HTTP: headers, and sizes of chunks
+                    told = json.loads(line)
+                    yield told
+                    if "result" in told or "error" in told:
+                        return
+
+        try:
+            yield lines()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    return listen
+
+
+@pytest.fixture
+def running(dbx: Dbx) -> None:
+    """The project's cluster runs."""
+    drive(perform(dbx, "rebuild", {}), lambda _: None)
+
+
+def sleeping(folder: Path) -> str:
+    """Code for the cluster that tells by files that it began and that it was stopped."""
+    return (
+        "import pathlib, time\n"
+        f"here = pathlib.Path({str(folder)!r})\n"
+        "(here / 'begun').touch()\n"
+        "print('begun', flush=True)\n"
+        "try:\n    time.sleep(600)\n"
+        "except KeyboardInterrupt:\n    (here / 'stopped').touch()\n    raise\n"
+    )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+
+
+def exec_has_ended() -> bool:
+    return all(task.get_name() != "dbx exec" for task in asyncio.all_tasks())
+
+
+async def test_events_come_as_they_happen(listen: Listen, running: None, tmp_path: Path) -> None:
+    """The output of a cell that still runs is there."""
+    async with listen("POST", "/exec", call(code=sleeping(tmp_path))) as lines:
+        async for line in lines:
+            if line["event"] == "Shown":
+                break
+        assert line["text"] == "begun\n"
+        assert not (tmp_path / "stopped").exists()
+    await until(exec_has_ended)
+
+
+async def test_a_client_that_goes_away_stops_a_cell(
+    listen: Listen, running: None, tmp_path: Path
+) -> None:
+    async with listen("POST", "/exec", call(code=sleeping(tmp_path))):
+        await until((tmp_path / "begun").exists)
+    await until(exec_has_ended)
+    assert (tmp_path / "stopped").exists()
+
+
+async def test_a_rebuild_outlives_the_page(post: Post, listen: Listen, running: None) -> None:
+    """A page that is reloaded finds it, its plan and its latest progress; so does a second one."""
+    async with listen("POST", "/rebuild", call(fresh=True)) as lines:
+        planned = await anext(lines)
+    assert planned["event"] == "Planned"
+    code, [refused] = await post("rebuild", call())
+    assert code == 409
+    assert "rebuild is under way" in refused["error"]["message"]
+    async with listen("GET", "?path=hello/notebooks") as lines:
+        told = [line async for line in lines]
+    assert told[:2] == [{"verb": "rebuild"}, planned]
+    assert told[-1]["result"]["cluster"] == "hello"
+    assert any(line.get("event") == "Progress" for line in told)
+
+
+async def test_stop(post: Post, listen: Listen, jp_fetch: Fetch, running: None) -> None:
+    async with listen("POST", "/rebuild", call(fresh=True)) as lines:
+        assert (await anext(lines))["event"] == "Planned"
+        await jp_fetch("dbx-magic", method="DELETE", params={"path": "hello"})
+        last = [line async for line in lines][-1]
+    assert last["error"]["message"] == "rebuild was stopped."
+    code, lines = await post("rebuild", call())
+    assert code == 200
+    assert lines[-1]["result"]["ready"]
+
+
+async def test_nothing_under_way(jp_fetch: Fetch) -> None:
+    assert (await jp_fetch("dbx-magic", params={"path": "hello"})).code == 204
+
+
+async def test_another_process_changes_the_project(
+    post: Post, project: Path, local: object
+) -> None:
+    with Project(project).lock():
+        code, [line] = await post("rebuild", call())
+    assert code == 409
+    assert line["error"]["type"] == "ConflictError"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import random
 import re
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .errors import NotFoundError, WorkspaceError
+from .throttle import MOST, Throttle
 
 if TYPE_CHECKING:
     import requests
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 Query = Mapping[str, Any]
 _BUSY = (429, 503)
 _TIMEOUTS = (10.0, 120.0)
-CONNECTIONS = 32
+_UNREADABLE_TRIES = 3
 
 
 class Rest:
@@ -35,12 +37,15 @@ class Rest:
         *,
         patience: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
+        timeouts: tuple[float, float] = _TIMEOUTS,
     ) -> None:
         self.host = host
+        self.throttle = Throttle()
         self.capabilities: frozenset[str] = frozenset()
         self._headers = headers
         self._patience = patience
         self._sleep = sleep
+        self._timeouts = timeouts
         self._pool: requests.Session | None = None
 
     def get(self, path: str, query: Query | None = None) -> Any:
@@ -59,13 +64,16 @@ class Rest:
         query: Query | None = None,
         body: Mapping[str, Any] | None = None,
         form: Mapping[str, Any] | None = None,
+        data: bytes | None = None,
         raw: bool = False,
         safe: bool = False,
+        again: Callable[[], None] | None = None,
     ) -> Any:
         """Send one request and give the answer: parsed JSON, or bytes when ``raw``.
 
-        ``form`` is sent as multipart. What the host refused because it is busy (429, 503) is sent
-        again after the time it asks for; other failures only when ``safe``.
+        ``form`` is sent as multipart, ``data`` as it is. What the host refused because it is busy
+        (429, 503) is sent again after the time it asks for; other failures only when ``safe``.
+        ``again`` is called before each repetition; what it raises ends them.
 
         Raises:
             NotFoundError: the host says that there is no such thing.
@@ -77,17 +85,22 @@ class Rest:
         for attempt in range(1000):
             pause = min(8.0, 0.25 * 2**attempt) * random.uniform(0.7, 1.3)  # noqa: S311
             late = time.monotonic() - start + pause > self._patience
+            if attempt and again:
+                again()
             try:
-                answer = self._open().request(
-                    method,
-                    f"{self.host}/api/{path}",
-                    params=query,
-                    json=body,
-                    files=form,
-                    auth=self._sign,
-                    timeout=_TIMEOUTS,
-                    allow_redirects=False,
-                )
+                with self.throttle.place() as place:
+                    answer = self._open().request(
+                        method,
+                        f"{self.host}/api/{path}",
+                        params=query,
+                        json=body,
+                        files=form,
+                        data=data,
+                        auth=self._sign,
+                        timeout=self._timeouts,
+                        allow_redirects=False,
+                    )
+                    place.busy = answer.status_code in _BUSY
             except requests.exceptions.SSLError:
                 raise WorkspaceError(
                     f"{self.host} has no valid certificate.",
@@ -106,7 +119,13 @@ class Rest:
                 continue
             self.capabilities = frozenset(answer.headers.get("X-Dbx-Magic", "").split())
             if answer.status_code < 300:
-                return answer.content if raw else self._json(answer)
+                try:
+                    return answer.content if raw else self._json(answer)
+                except WorkspaceError:
+                    if late or not safe or attempt + 1 >= _UNREADABLE_TRIES:
+                        raise
+                    self._sleep(pause)
+                    continue
             if not late and (
                 answer.status_code in _BUSY or (safe and answer.status_code in (500, 502, 504))
             ):
@@ -131,8 +150,8 @@ class Rest:
             pool = requests.Session()
             version = importlib.metadata.version("dbx-magic")
             pool.headers["User-Agent"] = f"dbx-magic/{version}"
-            pool.mount("http://", HTTPAdapter(CONNECTIONS, CONNECTIONS))
-            pool.mount("https://", HTTPAdapter(CONNECTIONS, CONNECTIONS))
+            pool.mount("http://", HTTPAdapter(MOST, MOST))
+            pool.mount("https://", HTTPAdapter(MOST, MOST))
             # A proxy from the environment cannot reach this machine's own loopback.
             pool.trust_env = urlsplit(self.host).hostname not in ("127.0.0.1", "localhost")
             self._pool = pool
@@ -146,13 +165,15 @@ class Rest:
     def _json(self, answer: requests.Response) -> Any:
         if not answer.content:
             return {}
-        try:
-            return answer.json()
-        except ValueError:
+        content = None
+        with contextlib.suppress(ValueError):
+            content = answer.json()
+        if not isinstance(content, dict):
             raise WorkspaceError(
                 f"{self.host} did not answer with JSON, so it is no Databricks workspace.",
                 "Check the host of the profile.",
-            ) from None
+            )
+        return content
 
     def _unreachable(self) -> WorkspaceError:
         return WorkspaceError(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
+from urllib.parse import quote
 
 from .auth import Login
 from .errors import NotFoundError
 from .rest import Rest
 
 Json = dict[str, Any]
-Format = Literal["SOURCE", "AUTO", "RAW", "JUPYTER"]
+Format = Literal["SOURCE", "RAW"]
+IMPORT_LIMIT = 10 * 1024 * 1024
 
 
 class Workspace:
@@ -124,25 +127,50 @@ class Workspace:
         """Make a workspace folder and those above it."""
         self.rest.post("2.0/workspace/mkdirs", {"path": path}, safe=True)
 
-    def put(self, path: str, content: bytes, kind: Format, language: str = "") -> None:
-        """Write a notebook (``SOURCE`` and its language) or a file (``RAW``) over what is there."""
+    def put(
+        self,
+        path: str,
+        content: bytes,
+        kind: Format,
+        language: str = "",
+        *,
+        overwrite: bool = True,
+        again: Callable[[], None] | None = None,
+    ) -> None:
+        """Write a notebook (``SOURCE`` and its language) or a file (``RAW``) over what is there.
+
+        Without ``overwrite`` it is refused where something is. ``again`` is called before each
+        repetition of a request whose answer did not arrive.
+        """
+        if kind == "RAW" and len(content) > IMPORT_LIMIT:
+            self.rest.send(
+                "POST",
+                f"2.0/workspace-files/import-file/{quote(path.lstrip('/'))}",
+                query={"overwrite": str(overwrite).lower()},
+                data=content,
+                safe=True,
+                again=again,
+            )
+            return
         form: dict[str, Any] = {
             "path": (None, path),
             "format": (None, kind),
-            "overwrite": (None, "true"),
+            "overwrite": (None, str(overwrite).lower()),
             "content": ("content", content),
         }
         if language:
             form["language"] = (None, language.upper())
-        self.rest.send("POST", "2.0/workspace/import", form=form, safe=True)
+        self.rest.send("POST", "2.0/workspace/import", form=form, safe=True, again=again)
 
-    def fetch(self, path: str, kind: Format = "SOURCE") -> bytes:
-        """Read a notebook's source or a file's content."""
-        query = {"path": path, "format": kind, "direct_download": "true"}
-        content: bytes = self.rest.send(
-            "GET", "2.0/workspace/export", query=query, raw=True, safe=True
-        )
-        return content
+    def fetch(self, path: str, size: int = 0) -> bytes:
+        """Read a notebook's source or a file's content; ``size`` is a file's, where it is known."""
+        if size > IMPORT_LIMIT:
+            place = f"2.0/workspace-files/{quote(path.lstrip('/'))}"
+            content: bytes = self.rest.send("GET", place, raw=True, safe=True)
+            return content
+        # As JSON, because a broken answer can be told from a broken file then.
+        query = {"path": path, "format": "SOURCE"}
+        return base64.b64decode(self.rest.get("2.0/workspace/export", query).get("content") or "")
 
     def delete(self, path: str, *, recursive: bool = False) -> None:
         """Delete a workspace object; one that is not there is no error."""

@@ -130,7 +130,6 @@ def test_gives_up_when_patience_ends(host: Host, pauses: list[float]) -> None:
         ((400, {}, '{"error": "requirement failed"}'), WorkspaceError, "requirement failed"),
         ((401, {}, ""), WorkspaceError, "does not accept the token"),
         ((302, {"Location": "http://127.0.0.1:1/"}, ""), WorkspaceError, "redirects"),
-        ((200, {}, "<html>Sign in</html>"), WorkspaceError, "no Databricks workspace"),
         ((418, {}, "<pre>I am a teapot</pre>"), WorkspaceError, "I am a teapot"),
     ],
 )
@@ -142,6 +141,26 @@ def test_says_errors_in_words(
         rest.get("2.0/x")
     assert "dapi-secret" not in str(caught.value)
     assert len(host.seen) == 1
+
+
+@pytest.mark.parametrize("text", ["<html>Sign in</html>", "[1]", "{", "\x00\xff"])
+def test_what_is_no_answer_of_a_workspace_is_asked_for_again_then_said(
+    host: Host, rest: Rest, text: str
+) -> None:
+    host.answers = [(200, {}, text), OK]
+    assert rest.get("2.0/x") == {"fine": True}
+    host.answers = [(200, {}, text)]
+    with pytest.raises(WorkspaceError, match="no Databricks workspace"):
+        rest.get("2.0/x")
+    assert len(host.seen) == 2 + 3
+
+
+def test_looks_again_before_it_repeats_a_request(host: Host, rest: Rest) -> None:
+    """What happened in between may be a reason not to."""
+    looked: list[int] = []
+    host.answers = [None, error(429, "", "busy"), OK]
+    rest.send("POST", "2.0/x", body={}, safe=True, again=lambda: looked.append(len(host.seen)))
+    assert looked == [1, 2]
 
 
 def test_a_host_that_is_not_there_is_one_line(pauses: list[float]) -> None:

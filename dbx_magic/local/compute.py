@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .archive import train
 from .context import Command, CommandStatus, Context, ContextStatus
 from .environment import Environment
 from .java import StartFailed
-from .kernel import Kernel, KernelDied
-from .outputs import Event
+from .kernel import Kernel
+from .metastore import Metastore
 from .spark import Spark
 
 __all__ = ["Command", "CommandStatus", "Compute", "ContextStatus", "StartFailed"]
@@ -50,15 +51,18 @@ class Compute:
         self.last_active = time.time()
         self._workspace = workspace
         self._dbfs = dbfs
-        self._env = dict(spark_env)
+        self._env = {**spark_env, "DBX_DBFS": str(dbfs), "DBX_WORKSPACE": str(workspace)}
         self._access = {"DATABRICKS_HOST": api_url, "DATABRICKS_TOKEN": token}
         self._environment = Environment(folder / "environment", base / "packages")
+        self._metastore = Metastore(dbfs / "user" / "hive" / ".metastore")
+        self._base = base
         self._spark = Spark(
-            folder, conf={**_paths(workspace, dbfs), **spark_conf}, env=spark_env, base=base
+            folder, conf={**_paths(workspace, dbfs), **spark_conf}, env=self._env, base=base
         )
         self._contexts: dict[str, Context] = {}
         self._spare: _Spare | None = None
         self._stopped = False
+        self._background: list[asyncio.Task[None]] = []
 
     @property
     def ui_url(self) -> str | None:
@@ -86,19 +90,26 @@ class Compute:
             folder.mkdir(parents=True, exist_ok=True)
         try:
             await asyncio.gather(self._spark.start(), self._environment.create())
+            await self._spark.call(self._metastore.catch_up)
+            await asyncio.to_thread(self._metastore.follow, self._spark.gateway)
         except BaseException:
             await self.stop()
             raise
         self.last_active = time.time()
         self._warm()
+        self._background.append(asyncio.create_task(train(self._base)))
 
     async def stop(self) -> None:
         """End everything that this cluster started."""
         self._stopped = True
+        for task in self._background:
+            task.cancel()
         spare, self._spare = self._spare, None
         await asyncio.gather(
             *(self.destroy_context(id) for id in list(self._contexts)),
             *([_discard(spare)] if spare else []),
+            *self._background,
+            return_exceptions=True,
         )
         await self._spark.stop()
 
@@ -111,33 +122,32 @@ class Compute:
         language: str,
         folder: str | None = None,
         *,
+        notebook: str | None = None,
         arguments: Mapping[str, str] | None = None,
         task_values: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> str:
         """Start a context and return its id at once.
 
         `folder` is the workspace folder whose modules are importable and from which `%run` starts;
-        `arguments` are what the widgets are set to; `task_values` is {task: {key: value}}.
+        `notebook` is the workspace path of the notebook that it runs, if it is one; `arguments` are
+        what the widgets are set to; `task_values` is {task: {key: value}}.
         """
-        begin = {
+        context = Context(language, self._prepare, self._watch, self._cancel_jobs)
+        packages = self.folder / "contexts" / context.id
+        settings = {
             "folder": folder,
+            "notebook": notebook,
+            "packages": str(packages),
             "arguments": dict(arguments or {}),
             "task_values": {task: dict(values) for task, values in (task_values or {}).items()},
         }
 
         async def new_kernel() -> Kernel:
             kernel = await self._take_kernel()
-            errors: list[Event] = []
-            await kernel.run(
-                f"__import__('dbx_magic.local.driver').local.driver.begin({begin!r})", errors.append
-            )
-            for event in errors:
-                if event["type"] == "error":
-                    await kernel.stop()
-                    raise KernelDied(f"{event['ename']}: {event['evalue']}")
+            await kernel.begin(settings)
             return kernel
 
-        context = Context(language, new_kernel, self._watch, self._cancel_jobs)
+        context.open(new_kernel)
         self._contexts[context.id] = context
         self.last_active = time.time()
         return context.id
@@ -169,9 +179,9 @@ class Compute:
         return self._contexts[context_id].commands[command_id]
 
     async def wait_command(
-        self, context_id: str, command_id: str, cursor: int, seconds: float
+        self, context_id: str, command_id: str, cursor: int | None, seconds: float
     ) -> Command:
-        """The command once it has ended or has events after `cursor`, or when time is up."""
+        """The command once it has ended, when it has events after `cursor`, or when time is up."""
         command = self.command(context_id, command_id)
         await command.wait(cursor, seconds)
         return command
@@ -216,8 +226,7 @@ class Compute:
             **self._access,
             **self._environment.variables(),
             "JPY_PARENT_PID": str(os.getpid()),  # the process ends when we do
-            "DBX_DBFS": str(self._dbfs),
-            "DBX_WORKSPACE": str(self._workspace),
+            "TZ": "UTC",  # as on Databricks; Spark's timestamps come to Python in this zone
             "SPARK_LOCAL_IP": "127.0.0.1",
             "PYSPARK_PYTHON": str(self._environment.python),
             "PYSPARK_GATEWAY_PORT": str(port),
@@ -226,6 +235,11 @@ class Compute:
         kernel = Kernel(self._environment.python, self._spark.logs / "python", env)
         await kernel.start()
         return kernel
+
+    async def _prepare(self) -> None:
+        """Let Spark know what other clusters and the installer did since the last command."""
+        if await asyncio.to_thread(lambda: self._metastore.stale):
+            await self._spark.call(self._metastore.catch_up)
 
     async def _cancel_jobs(self, command: Command) -> None:
         def cancel(jvm: Any) -> None:

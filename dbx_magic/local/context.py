@@ -7,7 +7,7 @@ import contextlib
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +20,8 @@ ContextStatus = Literal["Pending", "Running", "Error"]
 KEPT_COMMANDS = 200
 INSIST_SECONDS = 1.0  # a cancelled command is interrupted again and again …
 CANCEL_SECONDS = 10.0  # … and then its process is ended
+
+_CANCELLED = error_event("CommandCancelledException", "Command cancelled")
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Command:
     output: Events = field(default_factory=Events)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     started: float = 0.0
+    cancelling: bool = False
 
     @property
     def events(self) -> list[Event]:
@@ -65,10 +68,10 @@ class Command:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    async def wait(self, cursor: int, seconds: float) -> None:
+    async def wait(self, cursor: int | None, seconds: float) -> None:
         """Return when it has ended, when there are events after `cursor`, or when time is up."""
         deadline = time.monotonic() + seconds
-        while not self.done and len(self.events) <= cursor:
+        while not self.done and (cursor is None or len(self.events) <= cursor):
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.changed.wait(), max(0.0, deadline - time.monotonic()))
             if time.monotonic() >= deadline:
@@ -81,8 +84,8 @@ class Context:
     def __init__(
         self,
         language: str,
-        new_kernel: Callable[[], Awaitable[Kernel]],
-        watch: Callable[[Command], Awaitable[None]],
+        prepare: Callable[[], Awaitable[None]],
+        watch: Callable[[Command], Coroutine[Any, Any, None]],
         cancel_jobs: Callable[[Command], Awaitable[None]],
     ) -> None:
         self.id = uuid.uuid4().hex
@@ -91,13 +94,17 @@ class Context:
         self.reason = ""  # why it is in Error
         self.settled = asyncio.Event()  # set when it is no longer Pending
         self.commands: OrderedDict[str, Command] = OrderedDict()
-        self._new_kernel = new_kernel
+        self._prepare = prepare
         self._watch = watch
         self._cancel_jobs = cancel_jobs
         self._queue: asyncio.Queue[Command] = asyncio.Queue()
         self._kernel: Kernel | None = None
         self._running: Command | None = None
-        self._task = asyncio.create_task(self._live())
+        self._task: asyncio.Task[None] | None = None
+
+    def open(self, new_kernel: Callable[[], Awaitable[Kernel]]) -> None:
+        """Start, with a process that `new_kernel` gives."""
+        self._task = asyncio.create_task(self._live(new_kernel))
 
     @property
     def busy(self) -> bool:
@@ -108,33 +115,36 @@ class Context:
         """Queue a command."""
         command = Command(uuid.uuid4().hex, language, code)
         self.commands[command.id] = command
-        for id in list(self.commands)[:-KEPT_COMMANDS]:
-            if self.commands[id].done:
-                del self.commands[id]
+        for old in list(self.commands.values())[:-KEPT_COMMANDS]:
+            if old.done:
+                del self.commands[old.id]
         if self.status == "Error":
             self._fail(command)
         else:
             self._queue.put_nowait(command)
         return command
 
-    async def _live(self) -> None:
+    async def _live(self, new_kernel: Callable[[], Awaitable[Kernel]]) -> None:
         try:
-            self._kernel = await self._new_kernel()
+            self._kernel = await new_kernel()
             self._settle("Running")
             while True:
-                command = await self._next()
-                if command.status == "Queued":
-                    await self._run(command)
+                command = await self._next(self._kernel)
+                if command.status != "Queued":
+                    continue
+                if await self._run(self._kernel, command) == "restart":
+                    await self._kernel.stop()
+                    self._kernel = await new_kernel()
+                command.end("Cancelled" if command.cancelling else "Finished")
         except KernelDied as died:
             self._die(str(died))
         except Exception as error:  # noqa: BLE001 - whatever happened, nobody may wait for ever
             self._die(f"{type(error).__name__}: {error}")
 
-    async def _next(self) -> Command:
+    async def _next(self, kernel: Kernel) -> Command:
         # A process that dies while nothing runs must be noticed as well.
-        assert self._kernel is not None
         getting = asyncio.ensure_future(self._queue.get())
-        dying = asyncio.ensure_future(self._kernel.died())
+        dying = asyncio.ensure_future(kernel.died())
         try:
             await asyncio.wait({getting, dying}, return_when=asyncio.FIRST_COMPLETED)
             if getting.done():
@@ -144,50 +154,47 @@ class Context:
             getting.cancel()
             dying.cancel()
 
-    async def _run(self, command: Command) -> None:
-        assert self._kernel is not None
+    async def _run(self, kernel: Kernel, command: Command) -> Literal["restart"] | None:
         self._running = command
         command.status = "Running"
         command.started = time.monotonic()
         command.wake()
-        restart = False
+        asked: set[str] = set()
 
         def show(event: Event) -> None:
-            nonlocal restart
             data = event.get("data", {})
-            restart = restart or RESTART in data
+            asked.update(data)
             if EXIT in data:
                 command.exit_value = data[EXIT]["value"]
+            if command.cancelling and event["type"] == "error":
+                event = _CANCELLED
             command.show(event)
 
+        await self._prepare()
         watching = asyncio.create_task(self._watch(command))
         try:
-            await self._kernel.run(code_of(command, self.language), show, id=command.id)
+            await kernel.run(code_of(command, self.language), show, message_id=command.id)
         except KernelDied as died:
-            cancelled = command.status == "Cancelling"
+            self._settle("Error", str(died))
             command.show(error_event("ContextDied", f"{died} Its variables are lost."))
-            command.end("Cancelled" if cancelled else "Error")
+            command.end("Cancelled" if command.cancelling else "Error")
             raise
         finally:
             self._running = None
             watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
-        if restart:
-            kernel, self._kernel = self._kernel, None
-            await kernel.stop()
-            self._kernel = await self._new_kernel()
-        command.end("Cancelled" if command.status == "Cancelling" else "Finished")
+            await asyncio.wait([watching])
+        return "restart" if RESTART in asked else None
 
     async def cancel(self, command: Command) -> None:
         """Stop a command: its Spark jobs, then its code, in the end its process."""
         if command.status == "Queued":
-            command.show(error_event("CommandCancelledException", "Command cancelled"))
+            command.show(_CANCELLED)
             command.end("Cancelled")
             return
-        if command.status != "Running":
+        if command.done:
             return
         command.status = "Cancelling"
+        command.cancelling = True
         command.wake()
         for _ in range(int(CANCEL_SECONDS / INSIST_SECONDS)):
             # Only the running command: a late interrupt would hit the next one.
@@ -197,7 +204,7 @@ class Context:
                 await self._cancel_jobs(command)
             if self._running is command:
                 self._kernel.interrupt()
-            await command.wait(1 << 60, INSIST_SECONDS)
+            await command.wait(None, INSIST_SECONDS)
             if command.done:
                 return
         if self._running is command and self._kernel is not None:
@@ -211,9 +218,9 @@ class Context:
 
     async def close(self) -> None:
         """End the process; commands that have not ended are cancelled."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
         if self._kernel is not None:
             await self._kernel.stop()
         self._settle("Error", "The context was destroyed.")

@@ -22,8 +22,12 @@ _OVERRIDES = (
 _CONSTRAINTS = "pandas<3\n"
 
 
-class InstallFailed(Exception):
+class InstallFailed(Exception):  # noqa: N818 - it says what happened
     """A library could not be installed; the message is the installer's reason."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 class Environment:
@@ -46,6 +50,10 @@ class Environment:
         # addsitedir, for the .pth files of the workspace's own environment count as well.
         base = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
         lines = [f"import site; site.addsitedir({path!r})" for path in base]
+        lines += [
+            "import os; 'DBX_DBFS' in os.environ and"
+            " __import__('dbx_magic.local.driver.paths', fromlist=['paths']).patch()"
+        ]
         (self._packages() / "_dbx.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def state(self) -> int:
@@ -54,8 +62,10 @@ class Environment:
 
     def variables(self) -> dict[str, str]:
         """What a process of this environment has in its own environment."""
+        import uv
+
         path = f"{self.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        return {"VIRTUAL_ENV": str(self.folder), "PATH": path}
+        return {"VIRTUAL_ENV": str(self.folder), "PATH": path, "DBX_UV": uv.find_uv_bin()}
 
     async def install(self, library: Mapping[str, Any]) -> None:
         """Install a library in Databricks' description; InstallFailed has the reason."""
@@ -97,10 +107,10 @@ class Environment:
         await self._uv("pip", verb, *options, *arguments)
 
     async def _uv(self, *arguments: str) -> None:
+        import uv
+
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "uv",
+            uv.find_uv_bin(),
             "--quiet",
             "--no-config",
             "--color=never",

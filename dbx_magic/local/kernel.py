@@ -50,6 +50,9 @@ class Kernel:
             ip=str(self._sockets / "k"),
             transport="ipc",
         )
+        for root in ("dbfs", "Workspace", "Volumes"):
+            folder = Path(self._env["DBX_WORKSPACE" if root == "Workspace" else "DBX_DBFS"])
+            (self._sockets / root).symlink_to(folder / "Volumes" if root == "Volumes" else folder)
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 self._python,
@@ -59,7 +62,7 @@ class Kernel:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._env,
+                env={**self._env, "DBX_LINKS": str(self._sockets)},
                 start_new_session=True,  # a terminal's Ctrl-C is not the kernel's
             )
         self._client = AsyncKernelClient(connection_file=connection)
@@ -79,7 +82,7 @@ class Kernel:
         silent = {"shell", "iopub"}
         while silent:
             self._client.kernel_info()
-            for name in silent:
+            for name in tuple(silent):
                 channel = (
                     self._client.shell_channel if name == "shell" else self._client.iopub_channel
                 )
@@ -88,7 +91,12 @@ class Kernel:
                     silent.discard(name)
 
     async def run(
-        self, code: str, show: Callable[[Event], None], *, id: str = "", silent: bool = False
+        self,
+        code: str,
+        show: Callable[[Event], None],
+        *,
+        message_id: str = "",
+        silent: bool = False,
     ) -> None:
         """Run code, handing on what it shows; returns when it has ended, in whatever way."""
         client = self._client
@@ -101,15 +109,15 @@ class Kernel:
             "stop_on_error": False,
         }
         message = client.session.msg("execute_request", content)
-        if id:  # the driver makes it the Spark job group
-            message["header"]["msg_id"] = message["msg_id"] = id
+        if message_id:  # the driver makes it the Spark job group
+            message["header"]["msg_id"] = message["msg_id"] = message_id
         client.shell_channel.send(message)
         await self._unless_dead(self._follow(message["header"]["msg_id"], show))
 
-    async def _follow(self, id: str, show: Callable[[Event], None]) -> None:
+    async def _follow(self, message_id: str, show: Callable[[Event], None]) -> None:
         while True:
             message = await self._client.iopub_channel.get_msg(timeout=None)
-            if message["parent_header"].get("msg_id") != id:
+            if message["parent_header"].get("msg_id") != message_id:
                 continue
             if message["msg_type"] == "status":
                 if message["content"]["execution_state"] == "idle":
@@ -118,11 +126,23 @@ class Kernel:
                 show(event)
         while True:
             reply = await self._client.shell_channel.get_msg(timeout=None)
-            if reply["parent_header"].get("msg_id") == id:
+            if reply["parent_header"].get("msg_id") == message_id:
                 break
         for page in reply["content"].get("payload", []):  # `df?` and `%pdoc` answer with pages
             if page.get("source") == "page":
                 show({"type": "display_data", "data": page["data"], "metadata": {}})
+
+    async def begin(self, settings: Mapping[str, Any]) -> None:
+        """Make the warm process a context; KernelDied says why it cannot be one."""
+        errors: list[Event] = []
+        code = (
+            f"__import__('sys').modules['dbx_magic.local.driver.start'].begin({dict(settings)!r})"
+        )
+        await self.run(code, errors.append, silent=True)
+        for event in errors:
+            if event["type"] == "error":
+                await self.stop()
+                raise KernelDied(f"{event['ename']}: {event['evalue']}")
 
     async def ask(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a question that runs nothing, such as completion."""

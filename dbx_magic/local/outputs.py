@@ -81,6 +81,8 @@ def results(events: Sequence[Event]) -> dict[str, Any]:
                 table = _table(shown)
             case {"data": {"image/png": str(image)}}:
                 images.append(f"data:image/png;base64,{''.join(image.split())}")
+            case {"data": {"text/markdown": str(page)}}:
+                text.append(page + "\n")
             case {"data": {"text/html": str(page)}, "type": "display_data"}:
                 text.append(page + "\n")
             case {"data": {"text/plain": str(plain)}}:
@@ -95,7 +97,7 @@ def results(events: Sequence[Event]) -> dict[str, Any]:
 
 
 def _error(event: Event) -> dict[str, Any]:
-    name, value = html.escape(event["ename"]), html.escape(event["evalue"])
+    name, value = html.escape(event["ename"]), html.escape(event["evalue"].strip())
     return {
         "resultType": "error",
         "summary": f'<span class="ansi-red-fg">{name}</span>: {value}',

@@ -131,6 +131,9 @@ class Spark:
             "spark.sql.shuffle.partitions": str(cores),
             "spark.sql.execution.arrow.pyspark.enabled": "true",
             "spark.sql.session.timeZone": "UTC",
+            # A context must see what another one writes, not the files that it saw before.
+            "spark.sql.filesourceTableRelationCacheSize": "0",
+            "spark.sql.hive.manageFilesourcePartitions": "false",
         }
         settings.update(self._conf)
         plugins = [self._conf.get("spark.plugins", ""), CONNECT_PLUGIN]
@@ -166,6 +169,11 @@ class Spark:
         self.ui_url = ui
         self.connect_url = f"sc://localhost:{port}/;token={connect_token}"
 
+    @property
+    def gateway(self) -> Any:
+        """The way into Java's objects; None while there is none."""
+        return self._gateway
+
     async def call(self, function: Callable[[Any], T]) -> T:
         """What `function(jvm)` returns, without blocking the event loop meanwhile."""
         gateway = self._gateway
@@ -183,9 +191,6 @@ class Spark:
         process = self._process
         if process is None:
             return
-        if self._gateway is not None:
-            gateway, self._gateway = self._gateway, None
-            await asyncio.to_thread(gateway.close)
         if process.stdin is not None:
             process.stdin.close()
         try:
@@ -194,6 +199,11 @@ class Spark:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+        gateway, self._gateway = self._gateway, None
+        if gateway is not None:
+            # Only now: while Java lives, closing waits for what is being read from it.
+            await asyncio.to_thread(gateway.shutdown_callback_server)
+            await asyncio.to_thread(gateway.close)
         for name in ("scratch", "run"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
@@ -228,12 +238,23 @@ def _create_context(jvm: Any) -> tuple[str | None, int]:
 
 
 def _open_gateway(port: int, secret: str) -> Any:
-    from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
-
-    return ClientServer(
-        java_parameters=JavaParameters(port=port, auth_token=secret, auto_convert=True),
-        python_parameters=PythonParameters(port=0, eager_load=False),
+    from py4j.clientserver import (  # type: ignore[import-untyped]
+        ClientServer,
+        JavaParameters,
+        PythonParameters,
     )
+
+    gateway = ClientServer(
+        java_parameters=JavaParameters(port=port, auth_token=secret, auto_convert=True),
+        python_parameters=PythonParameters(
+            port=0, eager_load=True, daemonize=True, daemonize_connections=True
+        ),
+    )
+    # Java calls back at the port that we have got.
+    server = gateway.java_gateway_server
+    mine = gateway.get_callback_server().get_listening_port()
+    server.resetCallbackClient(server.getCallbackClient().getAddress(), mine)
+    return gateway
 
 
 def _read_answer(path: Path) -> tuple[int, str]:

@@ -14,10 +14,11 @@ def attach() -> SparkSession:
     """The session of this context: temporary views and settings are its own, tables are shared."""
     from pyspark import SparkConf, SparkContext
     from pyspark.java_gateway import launch_gateway
+    from pyspark.logger import PySparkLogger
     from pyspark.sql import SparkSession
 
     before = signal.getsignal(signal.SIGINT)
-    gateway = launch_gateway()  # finds port and secret in the environment
+    gateway = launch_gateway()  # type: ignore[no-untyped-call] # finds port and secret in the environment
     for name in ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"):
         del os.environ[name]  # not for the programs that cells start
     jvm = gateway.jvm
@@ -28,5 +29,8 @@ def attach() -> SparkSession:
     context = SparkContext(conf=conf, gateway=gateway, jsc=java_context)
     # pyspark's own handler cancels the jobs of everybody on this cluster.
     signal.signal(signal.SIGINT, before)
+    # Spark repeats every failed query there as JSON; the user has it in the cell already.
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
     root = jvm.org.apache.spark.sql.classic.SparkSession.builder().getOrCreate()
     return SparkSession(context, jsparkSession=root.newSession())

@@ -1,41 +1,150 @@
-"""A context's process from its start until somebody asks for it."""
+"""A context's process: it gets warm, and then becomes the context that somebody asked for."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipykernel.kernelapp import IPKernelApp
+
+from .attach import attach
+from .cells import Cells
+from .dbutils import DbUtils
+from .shell import Kernel
+from .show import display, displayHTML
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_CLUSTER_ID = "spark.databricks.clusterUsageTags.clusterId"
+
+
+class Driver:
+    """What this process has in it."""
+
+    def __init__(self, app: Any, spark: SparkSession) -> None:
+        self.spark = spark
+        self.shell = app.shell
+        self.about: dict[str, Any] = {"cluster_id": spark.conf.get(_CLUSTER_ID, "")}
+        self.secrets: set[str] = set()
+        self.dbutils = DbUtils(ask, self.about, self.secrets)
+        self.cells = Cells(self.shell, spark, self.dbutils)
+        names = {
+            "spark": spark,
+            "sc": spark.sparkContext,
+            "sql": spark.sql,
+            "table": spark.table,
+            "udf": spark.udf,
+            "dbutils": self.dbutils,
+            "display": display,
+            "displayHTML": displayHTML,
+            "getArgument": self.dbutils.widgets.get,
+        }
+        self.shell.push(names, interactive=False)
+        # IPython's own `open` would travel with functions to Spark's processes, and IPython with it.
+        self.shell.user_ns.pop("open", None)
+        _offer_modules(self.shell.user_ns, self.dbutils)
+        self._kernel = app.kernel
+        self.shell.events.register("pre_run_cell", self._set_job_group)
+        _redact(app.session, self.secrets)
+
+    def _set_job_group(self, _: Any) -> None:
+        # The command's id: so its jobs can be cancelled and its progress be seen.
+        command_id = self._kernel.get_parent("shell")["header"]["msg_id"]
+        self.spark.sparkContext.setJobGroup(command_id, "", interruptOnCancel=True)
+
+    def begin(
+        self,
+        folder: str | None,
+        notebook: str | None,
+        packages: str,
+        arguments: Mapping[str, str],
+        task_values: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Become the context that somebody asked for."""
+        folder = "/" + (folder or "").strip("/").removeprefix("Workspace/")
+        self.about.update(folder=folder, notebook=notebook)
+        self.cells.folder = folder
+        self.cells.packages = Path(packages)
+        self.dbutils.widgets.given.update(arguments)
+        self.dbutils.jobs.taskValues.given = task_values
+        place = Path(os.environ["DBX_WORKSPACE"] + folder)
+        os.chdir(place if place.is_dir() else os.environ["DBX_WORKSPACE"])
+        sys.path[:0] = [packages, str(place)]
+        # The same for the processes in which Spark runs Python functions.
+        self.spark.sparkContext.environment["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
 
 
 def main(connection_file: str) -> None:
     """Run the kernel until it is told to end or its parent is gone."""
-    from .attach import attach
-
+    IPKernelApp.kernel_class = Kernel
     app = IPKernelApp.instance()
-    app.initialize(["-f", connection_file, "--no-secure", "--colors=Linux"][:2])
-    spark = attach()
-    shell = app.shell
-    shell.push({"spark": spark, "sc": spark.sparkContext, "sql": spark.sql}, interactive=False)
-
-    def set_job_group(*_: Any) -> None:
-        parent = app.kernel.get_parent("shell")
-        spark.sparkContext.setJobGroup(parent["header"]["msg_id"], "", interruptOnCancel=True)
-
-    shell.events.register("pre_execute", set_job_group)
+    app.initialize(["-f", connection_file])
+    global driver  # noqa: PLW0603 - there is one in a process, and it is asked for by name
+    driver = Driver(app, attach())
     app.start()
 
 
-def begin(
-    folder: str | None,
-    arguments: Mapping[str, str],
-    task_values: Mapping[str, Mapping[str, Any]],
-) -> None:
-    """Turn a warm process into the context that somebody asked for."""
-    place = Path(os.environ["DBX_WORKSPACE"], (folder or "/").lstrip("/"))
-    if place.is_dir():
-        os.chdir(place)
-        sys.path.insert(0, str(place))
+driver: Driver
+
+
+def begin(settings: Mapping[str, Any]) -> None:
+    """Become the context that somebody asked for."""
+    driver.begin(**settings)
+
+
+def ask(method: str, path: str, fields: Mapping[str, Any]) -> Any:
+    """Ask the workspace's API; what it refuses is an error with its words."""
+    import requests
+
+    response = requests.request(
+        method,
+        f"{os.environ['DATABRICKS_HOST']}/api/{path}",
+        headers={"Authorization": f"Bearer {os.environ['DATABRICKS_TOKEN']}"},
+        params=fields if method == "GET" else None,
+        json=None if method == "GET" else fields,
+        timeout=60,
+    )
+    answer = response.json()
+    if not response.ok:
+        raise RuntimeError(f"{answer.get('error_code')}: {answer.get('message')}")
+    return answer
+
+
+def _offer_modules(namespace: dict[str, Any], dbutils: DbUtils) -> None:
+    """Let modules import what notebooks have: from databricks.sdk.runtime, pyspark.dbutils."""
+
+    class UserNamespaceInitializer:
+        @classmethod
+        def getOrCreate(cls) -> UserNamespaceInitializer:  # noqa: N802
+            return cls()
+
+        def get_namespace_globals(self) -> dict[str, Any]:
+            return namespace
+
+    runtime: Any = types.ModuleType("dbruntime")
+    runtime.UserNamespaceInitializer = UserNamespaceInitializer
+    sys.modules["dbruntime"] = runtime
+    classic: Any = types.ModuleType("pyspark.dbutils")
+    classic.DBUtils = lambda *_: dbutils
+    sys.modules["pyspark.dbutils"] = classic
+
+
+def _redact(session: Any, secrets: set[str]) -> None:
+    """Replace secrets in everything that is shown."""
+    send = session.send
+
+    def send_redacted(stream: Any, kind: Any, content: Any = None, *rest: Any, **more: Any) -> Any:
+        if secrets and content and kind in ("stream", "display_data", "execute_result", "error"):
+            text = json.dumps(content)
+            for secret in secrets:
+                text = text.replace(json.dumps(secret)[1:-1], "[REDACTED]")
+            content = json.loads(text)
+        return send(stream, kind, content, *rest, **more)
+
+    session.send = send_redacted

@@ -1,0 +1,233 @@
+"""The cells that are not Python: what runs under `%sql`, `%sh`, `%fs`, `%md`, `%run` and `%pip`."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import importlib
+import os
+import re
+import selectors
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .dbutils import NotebookExit
+from .paths import folders, from_uri
+from .shell import Failed
+from .show import show_frame, show_table
+from .text import statements
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from .dbutils import DbUtils
+    from .shell import Shell
+
+
+class Cells:
+    """The handlers of one context."""
+
+    def __init__(self, shell: Shell, spark: SparkSession, dbutils: DbUtils) -> None:
+        self.folder = "/"  # the workspace folder of the notebook that runs now
+        self.packages: Path | None = None  # where %pip installs
+        self._shell = shell
+        self._spark = spark
+        self._dbutils = dbutils
+        for name in ("sql", "sh", "fs", "md", "html", "run"):
+            handler = getattr(self, name)
+            shell.register_magic_function(
+                lambda line, cell, handler=handler: handler(f"{line}\n{cell}".strip()),
+                magic_kind="cell",
+                magic_name=name,
+            )
+        shell.register_magic_function(
+            lambda _, cell: self.html(cell), magic_kind="cell", magic_name="md-sandbox"
+        )
+        shell.register_magic_function(self.pip, magic_kind="line", magic_name="pip")
+
+    def sql(self, text: str) -> None:
+        """Run SQL statements and show the result of the last one, which is `_sqldf` then."""
+        from pyspark.errors import PySparkException
+
+        widgets = self._dbutils.widgets.getAll()
+        frame = None
+        try:
+            for statement in statements(_with_widgets(text, widgets)):
+                marked = {n: v for n, v in widgets.items() if re.search(rf":{n}\b", statement)}
+                frame = self._spark.sql(statement, args=marked or None)
+            if frame is None:
+                return
+            if not frame.columns:
+                print("OK")  # noqa: T201 - a statement without a result, as Databricks says it
+                return
+            self._shell.push({"_sqldf": frame})
+            show_frame(frame)
+        except PySparkException as error:
+            # The frames of Spark's Python side say nothing about a statement.
+            said = f"{type(error).__name__}: {error}"
+            error._render_traceback_ = lambda: [said]  # type: ignore[attr-defined]
+            raise
+
+    def sh(self, script: str) -> None:
+        """Run a shell script; with `-e` in front, a code that is not 0 is an error."""
+        strict = re.match(r"-e\s", script + "\n")
+        if strict:
+            script = script[2:].lstrip()
+        code = run_program([shutil.which("bash") or "sh", "-c", _with_folders(script)])
+        if code and strict:
+            raise _quiet(RuntimeError(f"The shell script ended with code {code}."))
+
+    def fs(self, line: str) -> None:
+        """Run one of dbutils.fs, as in `%fs ls /tmp`."""
+        verb, *words = shlex.split(line)
+        function = getattr(self._dbutils.fs, verb, None)
+        if function is None or verb.startswith("_"):
+            raise _quiet(
+                ValueError(f"%fs has no {verb!r}; it has ls, head, put, mkdirs, cp, mv, rm")
+            )
+        flags = {"-r": "recurse", "--recurse": "recurse", "--overwrite": "overwrite"}
+        options = {flags[word]: True for word in words if word in flags}
+        result = function(*(word for word in words if word not in flags), **options)
+        if isinstance(result, list):
+            kinds = {"path": "string", "name": "string", "size": "bigint"}
+            show_table({**kinds, "modificationTime": "bigint"}, [list(info) for info in result])
+        elif result is not None:
+            print(result)  # noqa: T201 - this is its output
+
+    def md(self, text: str) -> None:
+        """Show Markdown."""
+        from IPython.display import Markdown, display
+
+        display(Markdown(text))
+
+    def html(self, text: str) -> None:
+        """Show HTML."""
+        from IPython.display import HTML, display
+
+        display(HTML(text))
+
+    def run(self, line: str) -> None:
+        """Run the cells of another notebook here, as in `%run ./other $name="value"`."""
+        from ...source import parse_source
+
+        words = shlex.split(line.strip())
+        if not words:
+            raise _quiet(ValueError("%run needs a notebook, as in: %run ./other"))
+        path = os.path.normpath(os.path.join("/", self.folder, words[0]))
+        path = path.removeprefix("/Workspace")
+        place = Path(os.environ["DBX_WORKSPACE"] + path)
+        if not place.is_file():
+            raise _quiet(FileNotFoundError(f"%run: there is no notebook {path}"))
+        given = dict(word.lstrip("$").split("=", 1) for word in words[1:] if "=" in word)
+        notebook = parse_source(place.read_text(encoding="utf-8"), path)
+        before, self.folder = self.folder, os.path.dirname(path)
+        self._dbutils.widgets.given.update(given)
+        try:
+            for number, cell in enumerate(notebook.cells, 1):
+                if cell.kind != "code":
+                    continue
+                code = cell.text
+                if notebook.language != "python" and not code.lstrip().startswith("%"):
+                    code = f"%{notebook.language}\n{code}"
+                result = self._shell.run_cell(code, store_history=False)
+                error = result.error_before_exec or result.error_in_exec
+                if isinstance(error, NotebookExit):
+                    break
+                if error is not None:
+                    where = f"%run {path}: its cell {number} failed."
+                    print(where, file=sys.stderr)  # noqa: T201 - below the error
+                    raise Failed
+        finally:
+            self.folder = before
+
+    def pip(self, line: str) -> None:
+        """Install packages for this context only."""
+        verb, *words = shlex.split(line)
+        environment = Path(os.environ["VIRTUAL_ENV"])
+        command = [os.environ["DBX_UV"], "--color=never", "--no-progress", "pip", verb]
+        words = [real_path(word) for word in words if word not in ("-y", "-q", "--quiet")]
+        if verb == "install":
+            command += ["--override", str(environment / "overrides.txt")]
+            command += ["--constraint", str(environment / "constraints.txt")]
+        if verb in ("install", "uninstall"):
+            command += ["--target", str(self.packages)]
+        if code := run_program([*command, "--python", sys.executable, *words]):
+            raise _quiet(RuntimeError(f"%pip {verb} ended with code {code}."))
+        importlib.invalidate_caches()
+        self._say_stale()
+
+    def _say_stale(self) -> None:
+        if self.packages is None or not self.packages.is_dir():
+            return
+        stale = sorted(
+            item.stem
+            for item in self.packages.iterdir()
+            if (module := sys.modules.get(item.stem))
+            and not str(getattr(module, "__file__", "") or "").startswith(str(self.packages))
+        )
+        if stale:
+            names = ", ".join(stale)
+            print(  # noqa: T201 - this is its output
+                f"Imported before, so still the old one: {names}. "
+                "dbutils.library.restartPython() brings the new one; variables are lost."
+            )
+
+
+def run_program(command: Sequence[str]) -> int:
+    """Run a program and print what it writes while it runs; return its code."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    try:
+        with selectors.DefaultSelector() as ready:
+            ready.register(process.stdout, selectors.EVENT_READ)
+            while True:
+                if ready.select(timeout=0.1):
+                    data = os.read(process.stdout.fileno(), 1 << 16)
+                    if not data:
+                        break
+                    print(decode(data), end="", flush=True)  # noqa: T201 - the program's output
+                elif process.poll() is not None:
+                    break  # what it left running in the background keeps the pipe open
+        return process.wait()
+    finally:
+        process.stdout.close()
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _with_widgets(sql: str, widgets: Mapping[str, str]) -> str:
+    return re.sub(r"\$\{(\w+)\}", lambda found: widgets.get(found[1], found[0]), sql)
+
+
+def _with_folders(script: str) -> str:
+    # Programs do not know our /dbfs; there is a link without spaces for each of these folders.
+    links = os.environ.get("DBX_LINKS", "")
+    return re.sub(rf"(?<![\w./-])({'|'.join(folders())})(?=[/\s\"';|&)]|$)", rf"{links}\1", script)
+
+
+def real_path(word: str) -> str:
+    """An argument with the path on this machine, if it is one of Databricks' paths."""
+    is_path = word.startswith(("dbfs:", "file:", *folders()))
+    return from_uri(word if ":" in word else f"file:{word}") if is_path else word
+
+
+def _quiet(error: Exception) -> Exception:
+    """An error that shows as one line: there is no code of the user's to point at."""
+    said = f"{type(error).__name__}: {error}"
+    error._render_traceback_ = lambda: [said]  # type: ignore[attr-defined]
+    return error

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from . import local_process
 from .auth import Login, find_login
 from .errors import DbxError
+from .events import Note, Work
 from .project import Project
 from .repo import Repo
 from .settings import LOCAL
 from .workspace import Workspace
+
+ResultT = TypeVar("ResultT")
 
 
 class Dbx:
@@ -56,6 +61,26 @@ class Dbx:
             self.contexts.clear()
         token = server.token
         return Login(server.url, lambda: {"Authorization": f"Bearer {token}"}, LOCAL)
+
+    def telling(self, work: Work[ResultT]) -> Work[ResultT]:
+        """Go on with a verb, telling before each of its events what there is to note."""
+        try:
+            while True:
+                try:
+                    event = next(work)
+                except StopIteration as end:
+                    yield from self.told()
+                    result: ResultT = end.value
+                    return result
+                yield from self.told()
+                yield event
+        finally:
+            work.close()
+
+    def told(self) -> Iterator[Note]:
+        """Give each note once."""
+        while self.notes:
+            yield Note(self.notes.pop(0))
 
     @property
     def is_local(self) -> bool:

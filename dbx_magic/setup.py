@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,10 +19,15 @@ from .errors import ConflictError, ProjectError, UsageError
 from .events import Planned, Work
 from .notebook import render_ipynb
 from .plan import Change, Plan
-from .project import SPEC, write
+from .project import write
 from .settings import LOCAL
 from .source import parse_source
 from .view import Line, Table, View, size
+
+if sys.version_info >= (3, 11):
+    from importlib.resources.abc import Traversable
+else:
+    from importlib.abc import Traversable
 
 _IGNORED = ".ipynb_checkpoints/\n__pycache__/\n.venv/\n"
 
@@ -31,15 +39,18 @@ class Initialised:
     root: str
     made: tuple[str, ...]
     kept: tuple[str, ...]
+    dry_run: bool = False
 
     def view(self) -> View:
-        """Where it is, what is new, how to go on."""
+        """Where it is, what is new, how to go on; nothing after a dry run."""
+        if self.dry_run:
+            return []
         new = ", ".join(self.made) or "nothing, all of it was there"
         return [
             Line(f"{self.root} is a project", "✓"),
             Line(f"new: {new}", indent=1),
             *([Line(f"kept: {', '.join(self.kept)}", indent=1)] if self.kept else []),
-            Line("Go on with: rebuild, push, run hello, commit -m …", indent=1),
+            Line("Go on with: rebuild, push, run NOTEBOOK, commit -m …", indent=1),
         ]
 
 
@@ -51,13 +62,16 @@ class Write:
     content: str
 
 
-def init(dbx: Dbx, name: str = "", *, dry_run: bool = False, expect: str = "") -> Work[Initialised]:
+def init(
+    dbx: Dbx, name: str = "", *, example: bool = False, dry_run: bool = False, expect: str = ""
+) -> Work[Initialised]:
     """Leave a working project here: settings, a cluster spec, a first notebook, a git repository.
 
     What is there already is kept as it is.
 
     Args:
         name: Make it in a new folder of this name; without it, in this folder.
+        example: Begin with notebooks over a real data set instead of an almost empty one.
         dry_run: Only show what would be written.
         expect: Apply only if the plan is still the one with this fingerprint.
 
@@ -66,16 +80,17 @@ def init(dbx: Dbx, name: str = "", *, dry_run: bool = False, expect: str = "") -
         ProjectError: this folder is inside another project.
     """
     root = _new_root(dbx, name)
-    wanted = _starting_files(root.name)
+    wanted = _starting_files(root.name, example)
     steps = tuple(Write(path, text) for path, text in wanted.items() if not (root / path).exists())
     repository = not _in_repository(root)
     changes = [Change("+", step.path) for step in steps]
     if repository:
         changes.append(Change("+", "a git repository"))
     plan = Plan(f"{root} becomes a project", steps, tuple(changes), f"init {name}".strip())
+    kept = tuple(path for path in wanted if (root / path).exists())
     if dry_run:
         yield Planned(plan)
-        return Initialised(str(root), (), tuple(path for path in wanted if (root / path).exists()))
+        return Initialised(str(root), (), kept, dry_run)
     plan.must_be(expect)
     for step in steps:
         write(root / step.path, step.content)
@@ -84,7 +99,7 @@ def init(dbx: Dbx, name: str = "", *, dry_run: bool = False, expect: str = "") -
     if repository:
         dbx.repo.run("init", "-q", "-b", "main")
     made = tuple(step.path for step in steps) + (("a git repository",) if repository else ())
-    return Initialised(str(root), made, tuple(path for path in wanted if path not in made))
+    return Initialised(str(root), made, kept)
 
 
 def _new_root(dbx: Dbx, name: str) -> Path:
@@ -92,13 +107,11 @@ def _new_root(dbx: Dbx, name: str) -> Path:
         raise UsageError(
             f"{name!r} cannot be a project's name.", "Use letters, digits, spaces, '.', '-', '_'."
         )
-    here = Path.cwd()
+    here = dbx.project.root
     if not name:
-        return dbx.project.root if dbx.project.exists else here
+        return here
     if dbx.project.exists:
-        raise ProjectError(
-            f"{here} is inside the project {dbx.project.root}.", "Make the new one outside of it."
-        )
+        raise ProjectError(f"This is inside the project {here}.", "Make the new one outside of it.")
     return here / name
 
 
@@ -106,23 +119,34 @@ def _in_repository(root: Path) -> bool:
     return any((folder / ".git").exists() for folder in (root, *root.parents))
 
 
-def _starting_files(name: str) -> dict[str, str]:
-    templates = files(__package__) / "templates"
-    hello = parse_source((templates / "hello.py").read_text(encoding="utf-8"))
+def _starting_files(name: str, example: bool) -> dict[str, str]:
     quoted = json.dumps(name, ensure_ascii=False)
     return {
         "dbx.toml": (
             f"project = {quoted}\ncluster = {quoted}\n\n"
-            "# A target is a workspace to go to; `dbx-magic use NAME` switches.\n"
+            "# A target is a workspace to go to; `use NAME` switches.\n"
             f'[targets.{LOCAL}]\nprofile = "{LOCAL}"\n\n'
             "# [targets.dev]\n"
-            '# profile = "dev"                  a section of ~/.databrickscfg\n'
+            '# profile = "dev"                  # a section of ~/.databrickscfg\n'
             f'# root = "/Shared/{name}"\n'
         ),
-        str(SPEC): (templates / "config.cluster.json").read_text(encoding="utf-8"),
-        "notebooks/hello.ipynb": render_ipynb(hello),
         ".gitignore": _IGNORED,
+        **dict(_template(files(__package__) / "templates" / ("example" if example else "project"))),
     }
+
+
+def _template(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every file of a template; a notebook's source in ``notebooks/`` becomes an .ipynb."""
+    for item in sorted(folder.iterdir(), key=lambda item: item.name):
+        path = prefix + item.name
+        if item.is_dir():
+            yield from _template(item, f"{path}/")
+            continue
+        text = item.read_text(encoding="utf-8")
+        if path.startswith("notebooks/"):
+            yield f"{path.removesuffix('.py')}.ipynb", render_ipynb(parse_source(text))
+        elif "__pycache__" not in path:
+            yield path, text
 
 
 @dataclass(frozen=True)
@@ -231,7 +255,7 @@ def local(
 
 def _shell_lines(server: local_process.Server, *, proxy: bool) -> tuple[str, ...]:
     # The shell reads the token from its file, so that it stands in no output and no history.
-    token = f'export DATABRICKS_TOKEN="$(cat {_quoted(str(server.token_path))})"'
+    token = f'export DATABRICKS_TOKEN="$(cat {shlex.quote(str(server.token_path))})"'
     if not proxy:
         return (f"export DATABRICKS_HOST={server.url}", token)
     return (
@@ -241,12 +265,6 @@ def _shell_lines(server: local_process.Server, *, proxy: bool) -> tuple[str, ...
         f"export http_proxy={server.url}",
         "unset NO_PROXY no_proxy",
     )
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
 
 
 def _reset(*, yes: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from .dbx import Dbx
 from .errors import UsageError
-from .events import Note, Work
+from .events import Work
 
 
 @dataclass(frozen=True)
@@ -111,28 +111,9 @@ def perform(dbx: Dbx, name: str, arguments: Mapping[str, Any]) -> Work[Any]:
     with dbx.project.lock() if verb.changes else contextlib.nullcontext():
         work = verb.function(dbx, **arguments)
         if isinstance(work, Generator):
-            return (yield from _telling(dbx, work))
-        yield from _notes(dbx)
+            return (yield from dbx.telling(work))
+        yield from dbx.told()
         return work
-
-
-def _telling(dbx: Dbx, work: Work[Any]) -> Work[Any]:
-    try:
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as end:
-                yield from _notes(dbx)
-                return end.value
-            yield from _notes(dbx)
-            yield event
-    finally:
-        work.close()
-
-
-def _notes(dbx: Dbx) -> Generator[Note, None, None]:
-    while dbx.notes:
-        yield Note(dbx.notes.pop(0))
 
 
 def _check(verb: Verb, arguments: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -133,10 +134,14 @@ async def read_call(request: Request, version: str, user: str, *, raw_body: bool
             fields[name] = [*known, value] if isinstance(known, list) else [known, value]
     if not raw_body:
         content_type = request.headers.get("content-type", "")
-        if content_type.startswith(("multipart/form-data", "application/x-www-form-urlencoded")):
+        if content_type.startswith("multipart/form-data"):
             fields |= await _form(request)
         else:
-            fields |= _json(await _body(request))
+            body = await _body(request)
+            # `curl -d '{…}'` calls its JSON a form.
+            is_form = content_type.startswith("application/x-www-form-urlencoded")
+            is_form = is_form and not body.lstrip().startswith(b"{")
+            fields |= dict(parse_qsl(body.decode("utf-8", "replace"))) if is_form else _json(body)
     fields |= request.path_params
     return Call(request, version, user, fields)
 

@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+import time
+from collections.abc import Generator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from .errors import GitError
+
+# What a hook of git hands down: it would point our calls at another repository or index.
+_INHERITED = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_WORK_TREE",
+)
+_UNDER_WAY = {
+    "MERGE_HEAD": ("merge", "Finish it with `git commit`, or give it up with `git merge --abort`."),
+    "rebase-merge": ("rebase", "Go on with `git rebase --continue`, or `git rebase --abort`."),
+    "rebase-apply": ("rebase", "Go on with `git rebase --continue`, or `git rebase --abort`."),
+    "CHERRY_PICK_HEAD": (
+        "cherry-pick",
+        "Go on with `git cherry-pick --continue`, or `git cherry-pick --abort`.",
+    ),
+    "REVERT_HEAD": ("revert", "Go on with `git revert --continue`, or `git revert --abort`."),
+    "BISECT_LOG": ("bisect", "End it with `git bisect reset`."),
+}
+_KILL_SECONDS = 5.0
 
 
 class Repo:
@@ -20,7 +49,7 @@ class Repo:
         self,
         *arguments: str,
         env: Mapping[str, str] | None = None,
-        data: str | None = None,
+        data: str | bytes | None = None,
         check: bool = True,
     ) -> str:
         """Run git in the folder and give what it prints, without the last newline.
@@ -28,23 +57,76 @@ class Repo:
         Raises:
             GitError: git is missing, or it failed and ``check`` is set; the message is git's own.
         """
+        return _text(self.read(*arguments, env=env, data=data, check=check)).removesuffix("\n")
+
+    def read(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        data: str | bytes | None = None,
+        check: bool = True,
+    ) -> bytes:
+        """Run git like ``run`` and give exactly what it prints.
+
+        Raises:
+            GitError: as ``run`` does.
+        """
+        process = self._start(arguments, env, quiet_input=data is None)
         try:
-            done = subprocess.run(
+            out, err = process.communicate(_bytes(data))
+        except BaseException:
+            _end(process)
+            raise
+        if check:
+            _check(arguments, process.returncode, out, err)
+        return out
+
+    def wait(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        data: str | bytes | None = None,
+    ) -> Generator[float, None, str]:
+        """Run git like ``run``, yielding the seconds so far twice a second.
+
+        Closing it ends git and whatever git started (a hook, ssh).
+
+        Raises:
+            GitError: as ``run`` does.
+        """
+        started = time.monotonic()
+        process = self._start(arguments, env, quiet_input=data is None)
+        sent = _bytes(data)
+        try:
+            while True:
+                try:
+                    out, err = process.communicate(sent, timeout=0.5)
+                    break
+                except subprocess.TimeoutExpired:
+                    sent = None
+                    yield time.monotonic() - started
+        finally:
+            _end(process)
+        _check(arguments, process.returncode, out, err)
+        return _text(out).removesuffix("\n")
+
+    def _start(
+        self, arguments: Sequence[str], env: Mapping[str, str] | None, *, quiet_input: bool
+    ) -> subprocess.Popen[bytes]:
+        inherited = {key: value for key, value in os.environ.items() if key not in _INHERITED}
+        fixed = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": ":"}
+        try:
+            return subprocess.Popen(
                 ["git", *arguments],
                 cwd=self.folder,
-                env={**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(env or {})},
-                input=data,
-                capture_output=True,
-                encoding="utf-8",
-                errors="surrogateescape",
-                check=False,
+                env={**inherited, **fixed, **(env or {})},
+                stdin=subprocess.DEVNULL if quiet_input else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
             )
         except FileNotFoundError:
             raise GitError("git is not installed.", "Install git, then try again.") from None
-        if check and done.returncode:
-            said = (done.stderr or done.stdout).strip()
-            raise GitError(said or f"git {arguments[0]} failed with {done.returncode}.")
-        return done.stdout.removesuffix("\n")
 
     @property
     def exists(self) -> bool:
@@ -59,6 +141,52 @@ class Repo:
         """
         if not self.exists:
             raise GitError(f"{self.folder} is not in a git repository.", "Make one with: git init")
+
+    def must_be_ready(self) -> None:
+        """Refuse when a commit cannot be made here now, or would end in the wrong place.
+
+        Raises:
+            GitError: no repository, no branch, something half done, conflicts, or no identity.
+        """
+        self.must_exist()
+        for name, (what, hint) in _UNDER_WAY.items():
+            if (self.git_folder / name).exists():
+                raise GitError(f"A {what} is under way in {self.folder}.", hint)
+        if self.branch is None:
+            raise GitError(
+                "HEAD is detached: a commit made now would belong to no branch.",
+                "Switch to a branch first: git switch main, or git switch -c NAME.",
+            )
+        if conflicts := self._conflicts():
+            raise GitError(
+                f"{', '.join(conflicts)}: not merged yet.",
+                "Resolve the conflicts, then `git add` these files.",
+            )
+        known = self.run("-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT", check=False)
+        if not known:
+            raise GitError(
+                "git does not know who you are.",
+                'Tell it: git config --global user.name "…" and git config --global user.email …',
+            )
+
+    def _conflicts(self) -> list[str]:
+        listing = self.run("ls-files", "-z", "--unmerged")
+        return sorted({entry.partition("\t")[2] for entry in listing.split("\0") if entry})
+
+    @cached_property
+    def git_folder(self) -> Path:
+        """Where this work tree's own state is: HEAD, index, a merge under way."""
+        return Path(self.run("rev-parse", "--absolute-git-dir"))
+
+    @cached_property
+    def objects_folder(self) -> Path:
+        """Where the repository keeps its objects."""
+        return (self.folder / self.run("rev-parse", "--git-path", "objects")).resolve()
+
+    @cached_property
+    def prefix(self) -> str:
+        """The folder as seen from the top of the work tree: empty, or ``path/to/it/``."""
+        return self.run("rev-parse", "--show-prefix")
 
     @property
     def head(self) -> str | None:
@@ -83,3 +211,33 @@ class Repo:
             env={"GIT_OPTIONAL_LOCKS": "0"},
         )
         return [entry[3:] for entry in listing.split("\0") if entry]
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _bytes(data: str | bytes | None) -> bytes | None:
+    return data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+
+
+def _check(arguments: Sequence[str], code: int, out: bytes, err: bytes) -> None:
+    if code:
+        said = _text(err or out).strip()
+        raise GitError(said or f"git {arguments[0]} failed with {code}.")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End git and what it started, gently first: git then removes its own lock files."""
+    if process.poll() is not None:
+        return
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        if sys.platform == "win32":
+            process.terminate()
+        else:
+            os.killpg(process.pid, number)
+        try:
+            process.communicate(timeout=_KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        return

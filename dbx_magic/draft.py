@@ -1,0 +1,329 @@
+"""A commit in the making, beside the user's own index: what is staged there stays staged.
+
+A draft has an index and an object store of its own inside the git folder. Nothing gets into the
+repository before ``commit``, and nothing is left behind when there is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from .errors import ConflictError, GitError
+from .project import write
+from .repo import Repo
+
+_JOURNAL = "dbx-commit.json"
+_ABANDONED_SECONDS = 24 * 3600.0
+_LOCK_SECONDS = 5.0
+_SYMBOLS: Mapping[str, Literal["+", "~", "−"]] = {"A": "+", "D": "−"}
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One file of a commit; paths are seen from the project, ``blob`` is empty when removed."""
+
+    path: str
+    symbol: Literal["+", "~", "−"]
+    mode: str
+    blob: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it has content: it is not removed, no link and no submodule."""
+        return self.mode.startswith("100")
+
+
+Check = Callable[[Iterable[tuple[FileChange, bytes]]], None]
+
+
+class Draft:
+    """What HEAD would become. Made by ``drafting``."""
+
+    def __init__(self, repo: Repo, folder: Path) -> None:
+        self.repo = repo
+        self.parent = repo.head
+        self._folder = folder
+        self._index = folder / "index"
+        self._env = {"GIT_INDEX_FILE": str(self._index)}
+        self._aside = {
+            **self._env,
+            "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(repo.objects_folder),
+        }
+        self._on_disk: list[str] = []
+        (folder / "objects").mkdir()
+        with contextlib.suppress(FileNotFoundError):
+            # The user's index spares git reading files that have not changed.
+            shutil.copyfile(repo.git_folder / "index", self._index)
+        self.repo.run(
+            "read-tree", *(["-m", self.parent] if self.parent else ["--empty"]), env=self._env
+        )
+
+    def add(self, paths: Sequence[str]) -> None:
+        """Take these paths as they are on disk, as ``git add --all`` would; ignored files are not.
+
+        Raises:
+            GitError: one of them holds another repository.
+        """
+        listed = self._list("--cached", "--others", "--exclude-standard", "--", *paths)
+        for path in listed:
+            if path.endswith("/"):
+                raise GitError(
+                    f"{path} is a git repository of its own: its files cannot be committed here.",
+                    "Move it out, ignore it, or add it with: git submodule add",
+                )
+        flags = ("--add", "--remove", "--replace", "--ignore-skip-worktree-entries")
+        self._update(flags, listed)
+
+    def _list(self, *arguments: str) -> list[str]:
+        listing = self.repo.run("ls-files", "-z", *arguments, env=self._aside)
+        return sorted({path for path in listing.split("\0") if path})
+
+    def _update(
+        self, flags: Sequence[str], paths: Iterable[str], env: Mapping[str, str] | None = None
+    ) -> None:
+        data = "".join(f"{path}\0" for path in paths)
+        env = {**self._aside, **(env or {})}
+        self.repo.run("update-index", *flags, "-z", "--stdin", env=env, data=data)
+
+    def replace(self, contents: Mapping[str, bytes | None], *, on_disk: bool = False) -> None:
+        """Give files another content than they have on disk; ``None`` removes one.
+
+        ``on_disk`` says to do the same to the files on disk, once it is committed.
+        """
+        tree, modes = self._folder / "tree", self.modes()
+        for path, content in contents.items():
+            if content is not None:
+                file = tree / self.repo.prefix / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+                file.chmod(0o755 if modes.get(path) == "100755" else 0o644)
+        tree.mkdir(exist_ok=True)
+        # Through a work tree of its own, so that attributes and filters apply as for any file.
+        apart = {"GIT_DIR": str(self.repo.git_folder), "GIT_WORK_TREE": str(tree)}
+        paths = [self.repo.prefix + path for path in contents]
+        self._update(("--add", "--remove", "--replace"), paths, apart)
+        if on_disk:
+            self._on_disk += contents
+
+    def blobs(self, *paths: str) -> dict[str, str]:
+        """Git's id of the content of each file below these paths."""
+        return {path: blob for path, (_, blob) in self._entries(*paths).items()}
+
+    def modes(self, *paths: str) -> dict[str, str]:
+        """Git's mode of each file below these paths."""
+        return {path: mode for path, (mode, _) in self._entries(*paths).items()}
+
+    def _entries(self, *paths: str) -> dict[str, tuple[str, str]]:
+        listing = self.repo.run("ls-files", "-z", "--stage", "--", *paths, env=self._aside)
+        found = {}
+        for entry in filter(None, listing.split("\0")):
+            head, _, path = entry.partition("\t")
+            mode, blob, _ = head.split(" ")
+            found[path] = (mode, blob)
+        return found
+
+    def changes(self) -> tuple[FileChange, ...]:
+        """Tell how the draft differs from HEAD."""
+        base = self.parent or _empty_tree(self.repo)
+        return differences(self.repo, "diff-index", "--cached", "--relative", base, env=self._aside)
+
+    def contents(self, changes: Iterable[FileChange]) -> Iterator[tuple[FileChange, bytes]]:
+        """Read what would be committed of each changed file (links and submodules have none)."""
+        wanted = [item for item in changes if item.is_file]
+        data = "".join(f"{item.blob}\n" for item in wanted)
+        answer = self.repo.read("cat-file", "--batch", env=self._aside, data=data)
+        position = 0
+        for item in wanted:
+            line_end = answer.index(b"\n", position)
+            length = int(answer[position:line_end].rsplit(b" ", 1)[1])
+            yield item, answer[line_end + 1 : line_end + 1 + length]
+            position = line_end + length + 2
+
+    def commit(
+        self, message: str, trailers: Mapping[str, str], check: Check
+    ) -> Generator[float, None, str]:
+        """Commit the draft as ``git commit`` does (hooks, signing) and give the commit's id.
+
+        Yields seconds while hooks run. ``check`` is given every changed file that gets into the
+        commit, a second time when a hook rewrote some; if it raises there is no commit. The user's
+        index then has the committed files as they were committed, and all else as it had it.
+
+        Raises:
+            GitError: a hook said no, or signing failed; nothing has changed then.
+            ConflictError: somebody else committed meanwhile; their commit stands, ours is undone.
+        """
+        check(self.contents(self.changes()))
+        self._keep_objects()
+        tree = self.repo.run("write-tree", env=self._env)
+        mark = f"commit (dbx_magic {secrets.token_hex(4)})"
+        journal = _Journal(self.parent, mark, tuple(self._on_disk))
+        write(self.repo.git_folder / _JOURNAL, json.dumps(asdict(journal)))
+        try:
+            yield from self._git_commit(message, trailers, mark)
+            made = _made(self.repo, journal)
+            if made and self.repo.run("rev-parse", f"{made}^{{tree}}") != tree:
+                self._check_rewritten(made, check)
+        finally:
+            # Also when this is closed: git may have committed before it was told to end.
+            made = settle(self.repo)
+        if made is None:
+            raise ConflictError(
+                "The branch moved while the commit was being made, so it was undone.", "Try again."
+            )
+        return made
+
+    def _git_commit(
+        self, message: str, trailers: Mapping[str, str], mark: str
+    ) -> Generator[float, None, None]:
+        options = [f"--trailer={name}: {value}" for name, value in trailers.items()]
+        try:
+            yield from self.repo.wait(
+                *("-c", "core.logAllRefUpdates=true"),  # settle finds the commit by its mark
+                *("commit", "--quiet", "--file=-", *options),
+                env={**self._env, "GIT_REFLOG_ACTION": mark},
+                data=message,
+            )
+        except GitError as error:
+            raise GitError(
+                f"git refused the commit: {error.message}", "Nothing was changed."
+            ) from None
+
+    def _check_rewritten(self, made: str, check: Check) -> None:
+        try:
+            check(self.contents(_between(self.repo, self.parent, made, "--relative")))
+        except BaseException:
+            _undo(self.repo, made)
+            raise
+
+    def _keep_objects(self) -> None:
+        """Copy the objects of the changed files from the draft into the repository."""
+        wanted = "".join(f"{item.blob}\n" for item in self.changes() if item.is_file)
+        pack = self.repo.read("pack-objects", "--quiet", "--stdout", env=self._aside, data=wanted)
+        self.repo.read("unpack-objects", "-q", data=pack)
+
+
+@contextlib.contextmanager
+def drafting(repo: Repo) -> Iterator[Draft]:
+    """Begin a draft on what is checked out; what it leaves is cleared away at the end.
+
+    Raises:
+        GitError: the repository is in no state to be committed to.
+    """
+    repo.must_be_ready()
+    settle(repo)
+    for abandoned in repo.git_folder.glob("dbx-draft-*"):
+        if time.time() - abandoned.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(abandoned, ignore_errors=True)
+    folder = repo.git_folder / f"dbx-draft-{secrets.token_hex(4)}"
+    folder.mkdir()
+    try:
+        yield Draft(repo, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def settle(repo: Repo) -> str | None:
+    """Bring the user's index up to a commit that was made from a draft, and give that commit.
+
+    It ends each commit, and begins the next after a process that was killed in between.
+    """
+    path = repo.git_folder / _JOURNAL
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    journal = _Journal(content["parent"], content["mark"], tuple(content["on_disk"]))
+    made = _made(repo, journal)
+    if made:
+        _bring_up(repo, journal, made)
+    path.unlink(missing_ok=True)
+    return made
+
+
+@dataclass(frozen=True)
+class _Journal:
+    """What ``settle`` must know; ``mark`` is what the commit is called in the reflog."""
+
+    parent: str | None
+    mark: str
+    on_disk: tuple[str, ...]
+
+
+def _made(repo: Repo, journal: _Journal) -> str | None:
+    """Give HEAD if the commit of the journal was made and stands.
+
+    It is looked for a few steps back, for a hook may have amended it. One that was made on top of
+    somebody else's commit would take that one back, so it is undone.
+    """
+    for entry in repo.run("log", "-g", "-5", "--format=%H %P %gs", check=False).split("\n"):
+        if journal.mark in entry:
+            commit, parents = entry.partition(f" {journal.mark}")[0].partition(" ")[::2]
+            if parents.strip() == (journal.parent or ""):
+                return repo.head
+            _undo(repo, commit)
+    return None
+
+
+def _undo(repo: Repo, commit: str) -> None:
+    parent = repo.run("rev-parse", "--verify", "-q", f"{commit}^", check=False)
+    why = ("-m", "dbx_magic undid its commit")
+    repo.run("update-ref", *why, *(["HEAD", parent, commit] if parent else ["-d", "HEAD", commit]))
+
+
+def _bring_up(repo: Repo, journal: _Journal, made: str) -> None:
+    removed = "0" * len(made)
+    lines = [
+        f"{item.mode} {item.blob or removed}\t{item.path}\0"
+        for item in _between(repo, journal.parent, made, "--no-relative")
+    ]
+    _wait_for_index(repo)
+    repo.run("update-index", "-z", "--index-info", data="".join(lines))
+    repo.run("update-index", "-q", "--refresh", check=False)
+    for path in journal.on_disk:
+        _bring_to_disk(repo, made, path)
+
+
+def _bring_to_disk(repo: Repo, made: str, path: str) -> None:
+    file = repo.folder / path
+    if repo.run("ls-tree", made, "--", path):
+        write(file, repo.read("cat-file", "--filters", f"{made}:./{path}"))
+    else:
+        file.unlink(missing_ok=True)
+
+
+def _wait_for_index(repo: Repo) -> None:
+    """Give another git the time to finish; if it does not, git's own message says so."""
+    end = time.monotonic() + _LOCK_SECONDS
+    while (repo.git_folder / "index.lock").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def _between(repo: Repo, before: str | None, after: str, *options: str) -> tuple[FileChange, ...]:
+    return differences(repo, "diff-tree", "-r", *options, before or _empty_tree(repo), after)
+
+
+def differences(
+    repo: Repo, *command: str, env: Mapping[str, str] | None = None
+) -> tuple[FileChange, ...]:
+    """Run one of git's diff commands and tell which files differ."""
+    answer = repo.run(*command, "--raw", "--no-renames", "--no-abbrev", "-z", env=env)
+    parts = answer.split("\0")
+    found = []
+    for head, path in zip(parts[::2], parts[1::2], strict=False):
+        _, mode, _, blob, status = head.split(" ")
+        symbol = _SYMBOLS.get(status, "~")
+        found.append(FileChange(path, symbol, mode, "" if status == "D" else blob))
+    return tuple(found)
+
+
+def _empty_tree(repo: Repo) -> str:
+    return repo.run("hash-object", "-t", "tree", "--stdin", data=b"")

@@ -1,0 +1,179 @@
+"""Versions: the cluster spec, the notebooks and the code of one moment, as one commit."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from . import lockfile, secrets_scan
+from .dbx import Dbx
+from .draft import Draft, FileChange, drafting
+from .errors import GitError, UsageError
+from .events import Planned, Progress, Work
+from .library import library_name
+from .lockfile import Lock
+from .plan import Change, Plan
+from .project import SPEC
+from .spec import parse_spec
+from .strip import without_outputs
+from .view import Line, View, counted
+
+PATHS = ("dbx.toml", lockfile.NAME, "notebooks", "workspace", "pipelines", "tests")
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class CommittedFile:
+    """One file of a version, and what happened to it."""
+
+    path: str
+    symbol: Literal["+", "~", "−"]
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The version that is there now; without ``files`` it is the one that was there before."""
+
+    commit: str
+    branch: str
+    message: str
+    files: tuple[CommittedFile, ...]
+    spec: str
+    dry_run: bool = False
+
+    def view(self) -> View:
+        """One line, then the files."""
+        if self.dry_run:
+            return []
+        where = f"commit {self.commit[:7]} on {self.branch}"
+        if not self.files:
+            return [Line("nothing to commit", "✓", note=f"everything is as in {where}")]
+        return [
+            Line(f"{where}: {self.message.splitlines()[0]}", "✓"),
+            *(Line(file.path, file.symbol, indent=1) for file in self.files[:_SHOWN]),
+            *_more(len(self.files) - _SHOWN),
+        ]
+
+
+def _more(number: int) -> list[Line]:
+    return [Line(f"and {counted(number, 'more file')}", indent=1)] if number > 0 else []
+
+
+def commit(dbx: Dbx, *, message: str, dry_run: bool = False, expect: str = "") -> Work[Committed]:
+    """Commit the cluster spec, notebooks, code and pipelines as one version.
+
+    Only the project's own files are committed; what is staged otherwise stays staged. Outputs stay
+    in the notebooks on disk and out of git, unless dbx.toml says `outputs = "keep"`. Secrets are
+    refused.
+
+    Args:
+        message: What this version is about, for the history.
+        dry_run: Only show what would be committed.
+        expect: Commit only if the plan is still the one with this fingerprint.
+
+    Raises:
+        GitError: the repository is in no state for it, a hook said no, or a secret was found.
+        ConflictError: the plan is not the expected one, or somebody else commits right now.
+    """
+    dbx.project.must_exist()
+    if not message.strip():
+        raise UsageError("A version needs a message.", 'Say what changed: commit -m "…"')
+    _refuse_secrets([("the message", message.encode())])
+    with drafting(dbx.repo) as draft:
+        lock = _fill(dbx, draft)
+        files = draft.changes()
+        branch = dbx.repo.branch or ""
+        plan = _plan(files, branch)
+        if dry_run:
+            yield Planned(plan)
+        _check(draft.contents(files))
+        plan.must_be(expect)
+        done = Committed(
+            draft.parent or "",
+            branch,
+            message.strip(),
+            tuple(CommittedFile(item.path, item.symbol) for item in files),
+            lock.spec,
+            dry_run,
+        )
+        if dry_run or not files:
+            return done
+        work = draft.commit(message, _trailers(lock), _check)
+        with contextlib.closing(work):
+            while True:
+                try:
+                    elapsed = next(work)
+                except StopIteration as end:
+                    return replace(done, commit=end.value)
+                yield Progress("commit", "hooks are running", elapsed)
+
+
+def _fill(dbx: Dbx, draft: Draft) -> Lock:
+    """Put the project as it is on disk into the draft, with a new ``dbx.lock``."""
+    draft.add(PATHS)
+    if dbx.project.settings.outputs == "strip":
+        stripped = {}
+        for item, content in draft.contents(draft.changes()):
+            if item.path.endswith(".ipynb"):
+                without = without_outputs(content)
+                if without != content:
+                    stripped[item.path] = without
+        draft.replace(stripped)
+    lock = _lock(dbx, draft)
+    draft.replace({lockfile.NAME: lock.render().encode()}, on_disk=True)
+    return lock
+
+
+def _lock(dbx: Dbx, draft: Draft) -> Lock:
+    root, settings = dbx.project.root, dbx.project.settings
+    before = Lock()
+    with contextlib.suppress(FileNotFoundError):
+        before = lockfile.parse((root / lockfile.NAME).read_text(encoding="utf-8"))
+    lock = Lock(
+        notebooks=draft.blobs("notebooks"),
+        workspace=draft.blobs("workspace"),
+        data=before.data,
+        models=before.models,
+    )
+    if not dbx.project.spec_path.exists():
+        return lock
+    text = dbx.project.spec_path.read_text(encoding="utf-8")
+    # As it is for every target: what dbx.toml overrides for one of them is in dbx.toml.
+    spec = parse_spec(text, settings.cluster, where=str(SPEC))
+    libraries = tuple(library_name(item) for item in spec.libraries or ())
+    return replace(lock, cluster=spec.name, spec=spec.fingerprint, libraries=libraries)
+
+
+def _plan(files: tuple[FileChange, ...], branch: str) -> Plan[FileChange]:
+    shown = [item for item in files if item.path != lockfile.NAME]
+    return Plan(
+        f"{counted(len(files), 'file')} will be committed on {branch}",
+        files,
+        tuple(Change(item.symbol, item.path) for item in shown[:_SHOWN]),
+    )
+
+
+def _trailers(lock: Lock) -> Mapping[str, str]:
+    trailers = {
+        "Dbx-Cluster": f"{lock.cluster} {lock.spec}".strip(),
+        "Dbx-Model": ", ".join(f"{name} {value}" for name, value in lock.models.items()),
+        "Dbx-Data": ", ".join(f"{name} {value}" for name, value in lock.data.items()),
+    }
+    return {name: value for name, value in trailers.items() if value}
+
+
+def _check(contents: Iterable[tuple[FileChange, bytes]]) -> None:
+    _refuse_secrets((item.path, content) for item, content in contents)
+
+
+def _refuse_secrets(texts: Iterable[tuple[str, bytes]]) -> None:
+    found = [item for path, content in texts for item in secrets_scan.scan(path, content)]
+    if found:
+        raise GitError(
+            f"Nothing was committed, because of {counted(len(found), 'secret')}: "
+            + "; ".join(map(str, found[:_SHOWN])),
+            "Put it into a secret scope and read it with dbutils.secrets.get. If it is none, write "
+            f"`{secrets_scan.ALLOWED}` on that line.",
+        )

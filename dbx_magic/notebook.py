@@ -221,10 +221,11 @@ def _cell_metadata(cell: Cell) -> Mapping[str, Any]:
     own = before = _mapping(metadata.get(CELL_KEY)) if metadata else _NONE
     if (own.get("title", ""), own.get("showTitle", False)) != (cell.title, cell.show_title):
         own = {**own, "title": cell.title, "showTitle": cell.show_title}
-    if "%md-sandbox" in layout.get("head", ""):
-        own = {**own, "isMarkdownSandbox": True}
-        if layout["head"] == _SANDBOX:
-            layout = {key: layout[key] for key in layout if key != "head"}
+    sandbox = "%md-sandbox" in layout.get("head", "")
+    if own.get("isMarkdownSandbox", False) != sandbox:
+        own = {**own, "isMarkdownSandbox": sandbox}
+    if layout.get("head") == _SANDBOX:
+        layout = {key: layout[key] for key in layout if key != "head"}
     metadata = _with_layout(metadata, layout)
     return metadata if own is before else {**metadata, CELL_KEY: own}
 
@@ -259,14 +260,24 @@ def _with_layout(metadata: Mapping[str, Any], layout: Mapping[str, str]) -> Mapp
     return {key: metadata[key] for key in metadata if key != LAYOUT_KEY}
 
 
+def foreign_language(notebook: Notebook) -> str:
+    """Name the language that Jupyter runs the notebook in when Databricks has no such one."""
+    names = _language_names(notebook.metadata)
+    return names[0] if names and not set(names) & set(LANGUAGES) else ""
+
+
 def _language(metadata: Mapping[str, Any]) -> Language:
+    for name in _language_names(metadata):
+        for language in LANGUAGES:
+            if name == language:
+                return language
+    return "python"
+
+
+def _language_names(metadata: Mapping[str, Any]) -> list[str]:
     names = (
         _mapping(metadata.get(NOTEBOOK_KEY)).get("language"),
         _mapping(metadata.get("language_info")).get("name"),
         _mapping(metadata.get("kernelspec")).get("language"),
     )
-    for name in names:
-        for language in LANGUAGES:
-            if isinstance(name, str) and name.lower() == language:
-                return language
-    return "python"
+    return [name.lower() for name in names if isinstance(name, str)]

@@ -77,6 +77,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("rebuild", "rebuild", changes=True),
         Verb("start", "clusters"),
         Verb("stop", "clusters"),
+        Verb("convert", "transfer", changes=True),
         Verb("push", "transfer", changes=True),
         Verb("exec", "runs"),
         Verb("run", "runs"),

@@ -19,19 +19,21 @@ PACKAGE = Path(dbx_magic.__file__).parent
 FLOORS = [
     ["errors", "view", "output", "plan", "events", "settings"],
     # More values: each knows only the ground and those to its left.
-    ["notebook", "source", "bridge", "merge", "textformats", "library", "spec", "rebuild"],
-    ["comparison", "lockfile", "secrets_scan", "strip"],
-    ["project", "tree", "repo", "rest", "auth", "local_process", "workspace"],
+    ["notebook", "source", "bridge", "merge", "textformats", "secrets_scan", "json_places"],
+    ["comparison", "celldiff", "lockfile", "strip", "library", "spec", "rebuild_plan", "offered"],
+    ["project", "base", "tree", "repo", "conversion", "throttle", "rest", "auth"],
+    ["local_process", "workspace"],
+    ["crew", "remote", "pushlock", "sides", "sending", "pushing"],
     ["dbx"],
     ["cluster_state", "draft"],
-    ["setup", "clusters", "transfer", "runs", "versions", "pipelines"],
+    ["setup", "clusters", "rebuild", "transfer", "runs", "versions", "pipelines"],
     ["status", "demo"],
     ["verbs"],
     ["grammar", "protocol", "show"],
     ["completion", "display"],
     ["magics", "cli", "server", "widgets"],
 ]
-LEFT_TO_RIGHT = 4  # so many floors, from the ground
+LEFT_TO_RIGHT = 6  # so many floors, from the ground
 ASIDE = {"__init__", "__main__"}
 OUTSIDERS = {
     "requests": {"rest"},

@@ -1,0 +1,158 @@
+"""Carrying a push out: folders, then objects, then what has to go; each one noted when done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from functools import partial
+
+from .base import Base, Known
+from .comparison import FOLDER, Content, PushStep, Remove, Send
+from .crew import Crew, Pile
+from .errors import ProjectError
+from .events import Progress, Work
+from .pushlock import PushLock
+from .remote import RECORD, Folder, Record
+from .sending import Sender, Sent
+from .sides import Sides, note_record
+from .tree import Entry
+from .view import size
+
+NOTEBOOK_LIMIT = 10 * 1024 * 1024
+FILE_LIMIT = 500 * 1024 * 1024
+_TOLD_EVERY = 0.2
+
+
+def must_fit(entries: Sequence[Entry]) -> None:
+    """Refuse what the workspace would refuse, before anything is sent.
+
+    Raises:
+        ProjectError: a notebook or file is larger than a workspace takes.
+    """
+    for entry in entries:
+        limit = NOTEBOOK_LIMIT if entry.content.kind == "notebook" else FILE_LIMIT
+        if entry.size > limit:
+            raise ProjectError(
+                f"{entry.file} has {size(entry.size)}; a workspace takes {size(limit)} for a "
+                f"{entry.content.kind}.",
+                'Put it into a volume, or name it in "exclude" of dbx.toml.',
+            )
+
+
+class Pushing:
+    """One push, from its plan to its record."""
+
+    def __init__(
+        self, crew: Crew, folder: Folder, base: Base, lock: PushLock, sides: Sides, sender: Sender
+    ) -> None:
+        self._crew = crew
+        self._folder = folder
+        self._base = base
+        self._lock = lock
+        self._sides = sides
+        self._sender = sender
+        self._begun = time.monotonic()
+        self._told = 0.0
+        self._done = 0
+        self._bytes = 0
+        self._all_bytes = 0
+        self._total = 0
+
+    def carry_out(self, steps: Sequence[PushStep]) -> Work[int]:
+        """Take all steps and give the number of bytes sent."""
+        sends = [step for step in steps if isinstance(step, Send)]
+        removes = [step for step in steps if isinstance(step, Remove)]
+        objects = [step for step in sends if step.content != FOLDER]
+        self._all_bytes = sum(self._sides.entries[step.path].size for step in objects)
+        self._total = len(objects) + sum(step.content != FOLDER for step in removes)
+        with self._base.saving():
+            self._base.intend({step.path: step.content for step in objects})
+        # What stands where a folder or another kind of object has to be goes first.
+        ways = tuple(f"{step.path}/" for step in sends if step.over == FOLDER)
+        first = [step for step in removes if step.path.startswith(ways)] if ways else []
+        yield from self._remove(first)
+        yield from self._make_folders([step for step in sends if step.content == FOLDER])
+        yield from self._send(objects)
+        yield from self._remove([step for step in removes if step not in first])
+        return self._bytes
+
+    def _make_folders(self, steps: Sequence[Send]) -> Work[None]:
+        """Make the innermost folders; those above come by themselves."""
+        outer = {step.path.rpartition("/")[0] for step in steps}
+        pile: Pile[str] = Pile(self._crew)
+        for step in steps:
+            if step.path not in outer or step.over:
+                pile.add(partial(self._sender.make_folder, step, self._sides.seen.get(step.path)))
+        for path in pile.results():
+            if path is None:
+                yield self._progress("making folders")
+        with self._base.saving():
+            for step in steps:
+                self._base.keep(step.path, Known(FOLDER))
+
+    def _send(self, steps: Sequence[Send]) -> Work[None]:
+        pile: Pile[Sent] = Pile(self._crew)
+        for step in steps:
+            entry, seen = self._sides.entries[step.path], self._sides.seen.get(step.path)
+            pile.add(partial(self._sender.send, step, entry, seen))
+        for sent in pile.results():
+            if sent is not None:
+                self._done += 1
+                self._bytes += len(sent.text)
+                text = sent.text if sent.known.content.kind == "notebook" else None
+                with self._base.saving():
+                    self._base.keep(sent.path, sent.known, text)
+            yield from self._tell("sending", always=sent is None)
+
+    def _remove(self, steps: Sequence[Remove]) -> Work[None]:
+        """Remove objects, then folders from the innermost outwards."""
+        depths = {step.path.count("/") for step in steps if step.content == FOLDER}
+        groups = [[step for step in steps if step.content != FOLDER]] + [
+            [step for step in steps if step.content == FOLDER and step.path.count("/") == depth]
+            for depth in sorted(depths, reverse=True)
+        ]
+        for group in groups:
+            pile: Pile[str] = Pile(self._crew)
+            for step in group:
+                pile.add(partial(self._sender.remove, step, self._sides.seen.get(step.path)))
+            for path in pile.results():
+                if path is not None:
+                    self._done += group is groups[0]
+                    with self._base.saving():
+                        self._base.forget(path)
+                yield from self._tell("removing", always=path is None)
+
+    def _tell(self, state: str, *, always: bool) -> Iterator[Progress]:
+        self._lock.renew()
+        now = time.monotonic()
+        if always or now - self._told > _TOLD_EVERY:
+            self._told = now
+            yield self._progress(state)
+
+    def _progress(self, state: str) -> Progress:
+        if self._all_bytes:
+            state += f" {size(self._bytes)} of {size(self._all_bytes)}"
+        elapsed = time.monotonic() - self._begun
+        return Progress(
+            self._folder.root, state, elapsed, done=self._done, total=self._total, unit="objects"
+        )
+
+    def write_record(self, user: str, commit: str, *, clean: bool) -> None:
+        """Leave the record of this push beside the notebooks."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        record = Record(user, now, commit, clean, self._base.known())
+        begun = time.monotonic()
+        self._folder.workspace.put(self._folder.full(RECORD), record.render(), "RAW")
+        if self._lock.clock:
+            with self._base.saving():
+                note_record(self._base, *self._lock.clock.span(begun, time.monotonic()))
+
+
+def sending_of(here: Mapping[str, Content], known: Mapping[str, Known]) -> dict[str, Content]:
+    """What a push is going to write as far as the project knows, before it looks."""
+    return {
+        path: content
+        for path, content in here.items()
+        if content != FOLDER and (path not in known or known[path].content != content)
+    }

@@ -1,0 +1,154 @@
+"""Writing to the workspace, so that no edit that somebody made there is ever overwritten unseen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from .base import Known
+from .comparison import Content, Remove, Send
+from .errors import ConflictError, WorkspaceError
+from .notebook import EXTENSIONS
+from .project import Project, write
+from .pushlock import Clock
+from .remote import Folder, Seen
+from .tree import Entry, read
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One object that is in the workspace as it is in the project."""
+
+    path: str
+    known: Known
+    text: bytes
+
+
+@dataclass(frozen=True)
+class Backup:
+    """Where what is overwritten or removed on purpose is kept."""
+
+    folder: Path
+
+    def keep(self, path: str, content: Content, data: bytes) -> None:
+        """Keep one object; a notebook gets the suffix of its language."""
+        suffix = EXTENSIONS.get(content.language, "")  # type: ignore[call-overload]
+        write(self.folder / f"{path}{suffix}", data)
+
+
+def new_backup(project: Project) -> Backup:
+    """A place for backups that no other has."""
+    name = datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S-%f")
+    return Backup(project.state_file("backups") / name)
+
+
+class Sender:
+    """One push's way of writing objects: each is looked at just before it is replaced."""
+
+    def __init__(
+        self, project: Project, folder: Folder, clock: Clock | None, backup: Backup | None
+    ) -> None:
+        self._project = project
+        self._folder = folder
+        self._clock = clock
+        self._backup = backup
+
+    def send(self, step: Send, entry: Entry, seen: Seen | None) -> Sent:
+        """Write one object.
+
+        Raises:
+            ConflictError: it was edited there, or saved here, since the plan was made.
+        """
+        data = read(self._project, entry)
+        over = step.over
+        begun = time.monotonic()
+
+        def look() -> None:
+            nonlocal begun
+            self._check(step.path, over, step.content, seen)
+            begun = time.monotonic()
+
+        if seen and over:
+            if self._backup:
+                self._keep(self._backup, seen)
+            if not seen.is_fresh:
+                look()
+            if over.kind != step.content.kind:
+                self._folder.workspace.delete(self._folder.full(step.path))
+                over = seen = None
+        try:
+            self._put(step, data, overwrite=over is not None, again=look)
+        except WorkspaceError as error:
+            if over or error.code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            # Either somebody was faster, or it is ours and the answer got lost.
+            look()
+        ended = time.monotonic()
+        span = self._clock.span(begun, ended) if self._clock else (None, None)
+        return Sent(step.path, Known(step.content, *span), data)
+
+    def make_folder(self, step: Send, seen: Seen | None) -> str:
+        """Make a folder, and those that it is in; gives its path."""
+        if seen:
+            self.remove(Remove(step.path, step.over or step.content, step.reason), seen)
+        self._folder.workspace.make_folder(self._folder.full(step.path))
+        return step.path
+
+    def remove(self, step: Remove, seen: Seen | None) -> str:
+        """Remove one object, and give its path; a folder only if nothing is in it.
+
+        Raises:
+            ConflictError: it was edited there since the plan was made.
+        """
+        full = self._folder.full(step.path)
+        if step.content.kind == "folder":
+            try:
+                self._folder.workspace.delete(full)
+            except WorkspaceError as error:
+                if error.code != "DIRECTORY_NOT_EMPTY":
+                    raise
+            return step.path
+        if seen and self._backup:
+            self._keep(self._backup, seen)
+        if seen and not seen.is_fresh:
+            self._check(step.path, step.content, None, seen)
+        self._folder.workspace.delete(full)
+        return step.path
+
+    def _keep(self, backup: Backup, seen: Seen) -> None:
+        if seen.kind in ("notebook", "file"):
+            backup.keep(seen.path, *self._folder.content(seen))
+
+    def _put(self, step: Send, data: bytes, *, overwrite: bool, again: Callable[[], None]) -> None:
+        content = step.content
+        self._folder.workspace.put(
+            self._folder.full(step.path),
+            data,
+            "SOURCE" if content.kind == "notebook" else "RAW",
+            content.language,
+            overwrite=overwrite,
+            again=again,
+        )
+
+    def _check(
+        self, path: str, over: Content | None, ours: Content | None, seen: Seen | None
+    ) -> None:
+        """Make sure that what is there is what the plan was made for, or our own work."""
+        now = self._folder.look(path)
+        if now is None:
+            if over is None or ours is None:
+                return
+            raise ConflictError(f"{path} was removed in the workspace while the push ran.", _AGAIN)
+        if seen and (now.kind, now.modified_at) == (seen.kind, seen.modified_at):
+            return
+        if now.kind in ("notebook", "file"):
+            content, _ = self._folder.content(now)
+            if content in (over, ours):
+                return
+        raise ConflictError(f"{path} was edited in the workspace while the push ran.", _AGAIN)
+
+
+_AGAIN = "It was left as it is there. Push again to see both sides."

@@ -1,0 +1,188 @@
+"""The three sides of a push or pull, seen at one time: the project, the base, the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from .base import Base, Known
+from .comparison import FOLDER, Content, Difference, compare
+from .crew import Crew, Pile
+from .errors import GitError, NotFoundError
+from .project import Project
+from .remote import OWN, RECORD, Folder, Record, Seen
+from .repo import Repo
+from .tree import Entry, read
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What was seen; ``known`` is the base with its stamps, ``texts`` what had to be fetched."""
+
+    entries: Mapping[str, Entry]
+    known: Mapping[str, Known]
+    there: Mapping[str, Content]
+    seen: Mapping[str, Seen]
+    texts: Mapping[str, bytes] = field(default_factory=dict)
+    exists: bool = True
+    record: Record | None = None
+
+    @property
+    def here(self) -> Mapping[str, Content]:
+        """What the project has."""
+        return {path: entry.content for path, entry in self.entries.items()}
+
+    @property
+    def base(self) -> Mapping[str, Content]:
+        """What both had when they were last equal."""
+        return {path: one.content for path, one in self.known.items()}
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Where project and workspace are not equal."""
+        return compare(self.here, self.base, self.there)
+
+
+def gather(
+    crew: Crew, folder: Folder, base: Base, repo: Repo, entries: Mapping[str, Entry]
+) -> Generator[None, None, Sides]:
+    """Look at the workspace and put it beside the project; yields while it waits."""
+    known = base.known()
+    expected = [path for path, one in known.items() if one.content == FOLDER]
+    found = yield from folder.see(crew, expected)
+    objects = {
+        path: seen
+        for path, seen in found.items()
+        if path not in ("", OWN) and not path.startswith(f"{OWN}/")
+    }
+    record = None
+    if RECORD in found and not _noted_record(base).is_at(found[RECORD].modified_at):
+        record = yield from crew.wait(crew.start(folder.record))
+    if record and (not known or (record.clean and _contains(repo, record.commit))):
+        # All that was pushed there is behind this checkout, so that is what both had in common.
+        known = dict(record.objects)
+    if not objects:
+        known = {}  # somebody made a clean sweep, so there is nothing to lose
+    there, texts = yield from _contents(crew, folder, objects, entries, known, record)
+    return Sides(
+        entries,
+        known,
+        there,
+        objects,
+        texts,
+        "" in found,
+        record,
+    )
+
+
+def with_pending(sides: Sides, pending: Mapping[str, Content]) -> Sides:
+    """Count as known what a push that was killed has written before it died."""
+    arrived = {
+        path: Known(one, sides.seen[path].modified_at, sides.seen[path].modified_at)
+        for path, one in pending.items()
+        if path in sides.seen and sides.there.get(path) == one
+    }
+    return replace(sides, known={**sides.known, **arrived})
+
+
+def _contents(
+    crew: Crew,
+    folder: Folder,
+    objects: Mapping[str, Seen],
+    entries: Mapping[str, Entry],
+    known: Mapping[str, Known],
+    record: Record | None,
+) -> Generator[None, None, tuple[dict[str, Content], dict[str, bytes]]]:
+    there: dict[str, Content] = {}
+    texts: dict[str, bytes] = {}
+    pile: Pile[tuple[str, Content | None, bytes]] = Pile(crew)
+    pushed = record.objects if record else {}
+    for path, seen in objects.items():
+        content = _unfetched(seen, known.get(path), pushed.get(path))
+        if content is None and (path in entries or path in known):
+            pile.add(partial(_fetch, folder, seen))
+        else:
+            there[path] = content or Content(seen.kind, "unread", seen.language)
+    for fetched in pile.results():
+        if fetched is None:
+            yield
+        elif fetched[1]:
+            path, there[path], texts[path] = fetched  # type: ignore[assignment]
+    return there, texts
+
+
+def _unfetched(seen: Seen, *known: Known | None) -> Content | None:
+    """What an object contains, as far as its listing proves it."""
+    if seen.kind == "folder":
+        return FOLDER
+    if seen.kind == "other":
+        return Content("other")
+    for one in known:
+        if (
+            one
+            and (one.content.kind, one.content.language) == (seen.kind, seen.language)
+            and one.is_at(seen.modified_at)
+        ):
+            return one.content
+    return None
+
+
+def _fetch(folder: Folder, seen: Seen) -> tuple[str, Content | None, bytes]:
+    try:
+        return seen.path, *folder.content(seen)
+    except NotFoundError:  # it went away since it was listed
+        return seen.path, None, b""
+
+
+def _noted_record(base: Base) -> Known:
+    since, _, until = base.value("record").partition(" ")
+    numbers = (int(since), int(until)) if until else (None, None)
+    return Known(Content("file"), *numbers)
+
+
+def note_record(base: Base, since: int, until: int) -> None:
+    """Remember when our own record was written, so that it need not be read."""
+    base.note("record", f"{since} {until}")
+
+
+def _contains(repo: Repo, commit: str) -> bool:
+    """Whether a commit is part of what is checked out."""
+    try:
+        return bool(commit) and repo.run("rev-list", "--count", f"HEAD..{commit}") == "0"
+    except GitError:
+        return False
+
+
+def settle(base: Base, sides: Sides, project: Project) -> dict[str, Known]:
+    """Write into the base what was found equal, and when it was last edited there; gives it."""
+    before = base.known()
+    now = {
+        path: one
+        for path, one in sides.known.items()
+        if path in sides.entries or path in sides.there
+    }
+    for path, entry in sides.entries.items():
+        if sides.there.get(path) == entry.content:
+            stamp = sides.seen[path].modified_at
+            now[path] = Known(entry.content, stamp, stamp)
+    for path, known in now.items():
+        old = before.get(path)
+        if old != known:
+            # The text is needed once, to merge with later.
+            is_new = old is None or old.content != known.content
+            base.keep(path, known, _text(sides, project, path, known) if is_new else None)
+    for path in before.keys() - now.keys():
+        base.forget(path)
+    return now
+
+
+def _text(sides: Sides, project: Project, path: str, known: Known) -> bytes | None:
+    if known.content.kind != "notebook":
+        return None
+    if sides.there.get(path) == known.content and path in sides.texts:
+        return sides.texts[path]
+    entry = sides.entries.get(path)
+    if entry and entry.content == known.content:
+        return read(project, entry)
+    return None

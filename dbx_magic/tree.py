@@ -1,0 +1,242 @@
+"""What the project has: the files of a folder that are not ignored, and what they contain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .base import Base, stat_of
+from .comparison import FOLDER, Content, above, content_of
+from .errors import ConflictError, ProjectError
+from .notebook import EXTENSIONS
+from .project import PARTIAL, Project
+from .source import is_source
+
+if TYPE_CHECKING:
+    import pathspec
+
+# What tools leave beside a user's files, and our own files while they are being written.
+_ALWAYS = (
+    ".git",
+    ".dbx/",
+    ".ipynb_checkpoints/",
+    ".virtual_documents/",
+    "__pycache__/",
+    "*.py[cod]",
+    ".DS_Store",
+    f".*{PARTIAL}",
+)
+_SUFFIXES = frozenset(EXTENSIONS.values())
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as it was met: its path from the project's folder, always with ``/``."""
+
+    path: str
+    stat: os.stat_result
+
+
+class Walk:
+    """One way through a folder of the project; ``skipped`` says what was left out and why."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._real_root = os.path.realpath(project.root)
+        self._outer: list[_Rules] = list(_rules_above(project.root))
+        self._final = _rules("", [*_ALWAYS, *project.settings.exclude])
+        self.skipped: list[str] = []
+
+    def files(self, top: str) -> Iterator[File | str]:
+        """All files of a folder, and the paths of the folders themselves."""
+        if (self._project.root / top).is_dir():
+            yield from self._folder(top, self._outer, {os.path.realpath(self._project.root / top)})
+
+    def _folder(self, path: str, rules: list[_Rules], seen: set[str]) -> Iterator[File | str]:
+        with os.scandir(self._project.root / path) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        if any(entry.name == ".gitignore" for entry in entries):
+            rules = [*rules, *_read_rules(self._project.root / path, path)]
+        for entry in entries:
+            name = f"{path}/{entry.name}"
+            inside = seen
+            if entry.is_symlink():
+                real = os.path.realpath(entry.path)
+                if not self._is_followed(name, real, seen):
+                    continue
+                inside = {*seen, real}
+            is_folder = entry.is_dir()
+            if self._is_ignored(f"{name}/" if is_folder else name, rules):
+                continue
+            if is_folder:
+                yield name
+                yield from self._folder(name, rules, inside)
+            elif entry.is_file():
+                yield File(name, entry.stat())
+            else:
+                self.skipped.append(f"{name} is no file, so it was left out.")
+
+    def _is_followed(self, name: str, real: str, seen: set[str]) -> bool:
+        if real != self._real_root and not real.startswith(self._real_root + os.sep):
+            self.skipped.append(f"{name} is a link to outside of the project, so it was left out.")
+        elif not Path(real).exists():
+            self.skipped.append(f"{name} is a link to nothing, so it was left out.")
+        elif real in seen or any(folder.startswith(real + os.sep) for folder in seen):
+            self.skipped.append(f"{name} is a link to a folder that it is in, so it was left out.")
+        else:
+            return True
+        return False
+
+    def _is_ignored(self, path: str, rules: list[_Rules]) -> bool:
+        ignored = False
+        for one in (*rules, self._final):
+            ignored = one.decide(path, ignored)
+        return ignored
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """The lines of one ``.gitignore``; ``prefix`` is the folder they are about."""
+
+    prefix: str
+    spec: pathspec.GitIgnoreSpec
+    add: str = ""
+
+    def decide(self, path: str, before: bool) -> bool:
+        result = self.spec.check_file(self.add + path[len(self.prefix) :])
+        return before if result.include is None else result.include
+
+
+def _rules(prefix: str, lines: list[str], add: str = "") -> _Rules:
+    import pathspec
+
+    return _Rules(prefix, pathspec.GitIgnoreSpec.from_lines(lines), add)
+
+
+def _read_rules(folder: Path, path: str) -> Iterator[_Rules]:
+    text = (folder / ".gitignore").read_text(encoding="utf-8", errors="replace")
+    yield _rules(f"{path}/", text.splitlines())
+
+
+def _rules_above(root: Path) -> Iterator[_Rules]:
+    """The rules of the project's folder, and of those above it up to the repository's."""
+    folders = [root]
+    while not (folders[-1] / ".git").exists():
+        if folders[-1].parent == folders[-1]:
+            folders = [root]
+            break
+        folders.append(folders[-1].parent)
+    for folder in reversed(folders):
+        if (folder / ".gitignore").is_file():
+            text = (folder / ".gitignore").read_text(encoding="utf-8", errors="replace")
+            add = "" if folder == root else root.relative_to(folder).as_posix() + "/"
+            yield _rules("", text.splitlines(), add)
+
+
+def split_suffix(path: str) -> tuple[str, str]:
+    """Split what a name ends with off a path.
+
+    >>> split_suffix("a.b/train.py"), split_suffix("a.b/.env"), split_suffix("a.b/Makefile")
+    (('a.b/train', '.py'), ('a.b/.env', ''), ('a.b/Makefile', ''))
+    """
+    stem, _, end = path.rpartition(".")
+    if not stem or stem.endswith("/") or "/" in end:
+        return path, ""
+    return stem, f".{end}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing of the project that has a place in the workspace.
+
+    ``path`` is its name there, below the root; ``file`` where it stands in the project.
+    """
+
+    path: str
+    file: str
+    content: Content
+    size: int = 0
+
+
+def scan(
+    project: Project, base: Base, overlay: Mapping[str, bytes | None], skipped: list[str]
+) -> dict[str, Entry]:
+    """Find everything in ``workspace/``, by its path in the workspace.
+
+    ``overlay`` holds files as they are going to be, ``None`` for one that is going to be removed.
+
+    Raises:
+        ProjectError: two files would be one object in the workspace.
+    """
+    walk = Walk(project)
+    seen_before = base.files()
+    fresh: dict[str, tuple[str, Content]] = {}
+    entries: dict[str, Entry] = {}
+    met: set[str] = set()
+    for found in walk.files("workspace"):
+        if isinstance(found, str):
+            _add(entries, Entry(found.partition("/")[2], found, FOLDER))
+            continue
+        if found.path in overlay:
+            continue
+        met.add(found.path)
+        state = stat_of(found.stat)
+        before = seen_before.get(found.path)
+        if before and state and before[0] == state:
+            content = before[1]
+        else:
+            content = content_of(*_read(project.root / found.path, found.path))
+            fresh[found.path] = (state, content)
+        _add(entries, Entry(_remote(found.path, content), found.path, content, found.stat.st_size))
+    for path, data in overlay.items():
+        if data is not None:
+            content = content_of(data, _language(data, path))
+            for folder in above(path.partition("/")[2]):
+                entries.setdefault(folder, Entry(folder, f"workspace/{folder}", FOLDER))
+            _add(entries, Entry(_remote(path, content), path, content, len(data)))
+    skipped += walk.skipped
+    with base.saving():
+        base.saw_files(fresh, seen_before.keys() - met - overlay.keys())
+    return entries
+
+
+def read(project: Project, entry: Entry) -> bytes:
+    """The content of a file of the project.
+
+    Raises:
+        ConflictError: it was saved since the project was scanned.
+    """
+    data = (project.root / entry.file).read_bytes()
+    if content_of(data, entry.content.language) != entry.content:
+        raise ConflictError(f"{entry.file} was saved in the meantime.", "Try again.")
+    return data
+
+
+def _read(file: Path, path: str) -> tuple[bytes, str]:
+    data = file.read_bytes()
+    return data, _language(data, path)
+
+
+def _language(data: bytes, path: str) -> str:
+    """The language of a notebook; empty for a plain file."""
+    if split_suffix(path)[1].lower() not in _SUFFIXES:
+        return ""
+    return is_source(data[:64], path) or ""
+
+
+def _remote(path: str, content: Content) -> str:
+    name = path.partition("/")[2]
+    return split_suffix(name)[0] if content.kind == "notebook" else name
+
+
+def _add(entries: dict[str, Entry], entry: Entry) -> None:
+    other = entries.get(entry.path)
+    if other and not (other.content == entry.content == FOLDER):
+        raise ProjectError(
+            f"{other.file} and {entry.file} would both be {entry.path} in the workspace.",
+            "Rename or delete one of them.",
+        )
+    entries[entry.path] = entry

@@ -1,0 +1,441 @@
+"""Push: the project's folder in a real (local) workspace becomes what the project is."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbx_magic import events, verbs
+from dbx_magic.dbx import Dbx
+from dbx_magic.errors import ConflictError, ProjectError, UsageError
+from dbx_magic.notebook import Cell, Notebook, render_ipynb
+from dbx_magic.transfer import Pushed
+
+HEADER = "# Databricks notebook source\n"
+SEPARATOR = "\n# COMMAND ----------\n\n"
+
+
+def perform(dbx: Dbx, verb: str, **arguments: Any) -> Any:
+    return events.drive(verbs.perform(dbx, verb, arguments), lambda _: None)
+
+
+def push(dbx: Dbx, *paths: str, **arguments: Any) -> Pushed:
+    result = perform(dbx, "push", paths=paths, **arguments)
+    assert isinstance(result, Pushed)
+    return result
+
+
+def source(*cells: str) -> str:
+    return HEADER + SEPARATOR.join(f"{cell}\n" for cell in cells)
+
+
+def ipynb(*cells: str, language: str = "python") -> str:
+    return render_ipynb(Notebook(language, tuple(Cell("code", text) for text in cells)))  # type: ignore[arg-type]
+
+
+def write(project: Path, path: str, content: str | bytes) -> None:
+    file = project / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def remote(dbx: Dbx, root: str, folder: str = "") -> dict[str, str]:
+    """Everything below a folder of the workspace, by type and path, our own notes left out."""
+    found: dict[str, str] = {}
+    for item in dbx.workspace.objects(f"{root}/{folder}".rstrip("/")):
+        path = item["path"].removeprefix(f"{root}/")
+        if path == ".dbx":
+            continue
+        if item["object_type"] == "DIRECTORY":
+            found[f"{path}/"] = ""
+            found |= remote(dbx, root, path)
+        else:
+            text = dbx.workspace.fetch(item["path"], item.get("size", 0)).decode()
+            kind = (item.get("language") or "file").lower()
+            found[f"{kind}:{path}"] = text
+    return found
+
+
+@pytest.fixture
+def dbx(dbx: Dbx, request: pytest.FixtureRequest) -> Dbx:
+    """Each test pushes to a folder of its own."""
+    settings = dbx.project.root / "dbx.toml"
+    name = re.sub(r"\W+", "-", request.node.name)
+    settings.write_text(settings.read_text() + f'root = "/Shared/{name}"\n')
+    return dbx
+
+
+@pytest.fixture
+def root(dbx: Dbx) -> str:
+    return dbx.project.target.root
+
+
+def test_push_sends_notebooks_files_and_folders(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "notebooks/train.ipynb", ipynb("a = 1", "b = 2"))
+    write(project, "notebooks/reports/weekly überblick.ipynb", ipynb("select 1", language="sql"))
+    write(project, "workspace/lib/__init__.py", "")
+    write(project, "workspace/lib/tools.py", "def one():\n    return 1\n")
+    write(project, "workspace/data.csv", "a,b\n1,2\n")
+    result = push(dbx)
+    assert remote(dbx, root) == {
+        "python:greet": source('print("hello")'),
+        "python:train": source("a = 1", "b = 2"),
+        "reports/": "",
+        "sql:reports/weekly überblick": "-- Databricks notebook source\nselect 1\n",
+        "lib/": "",
+        "file:lib/__init__.py": "",
+        "file:lib/tools.py": "def one():\n    return 1\n",
+        "file:data.csv": "a,b\n1,2\n",
+    }
+    assert (project / "workspace/train.py").read_text() == source("a = 1", "b = 2")
+    assert (len(result.sent), result.removed, result.unchanged) == (6, (), 0)
+
+
+def test_a_second_push_sends_nothing(dbx: Dbx, project: Path, root: str) -> None:
+    push(dbx)
+    again = push(dbx)
+    assert (again.sent, again.removed, again.unchanged) == ((), (), 1)
+
+
+def test_only_what_was_edited_is_sent(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "notebooks/train.ipynb", ipynb("a = 1"))
+    push(dbx)
+    write(project, "notebooks/train.ipynb", ipynb("a = 2"))
+    assert push(dbx).sent == ("train",)
+    assert remote(dbx, root)["python:train"] == source("a = 2")
+
+
+def test_what_is_gone_here_is_removed_there(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "notebooks/old/train.ipynb", ipynb("a = 1"))
+    write(project, "workspace/old/data.csv", "a\n")
+    push(dbx)
+    (project / "notebooks/old/train.ipynb").unlink()
+    (project / "workspace/old/data.csv").unlink()
+    (project / "workspace/old/train.py").exists()
+    result = push(dbx)
+    assert result.removed == ("old/data.csv", "old/train")
+    assert remote(dbx, root) == {"python:greet": source('print("hello")')}
+    assert not (project / "workspace/old").exists()
+
+
+def test_what_others_put_there_stays(dbx: Dbx, project: Path, root: str) -> None:
+    push(dbx)
+    dbx.workspace.make_folder(f"{root}/mine")
+    dbx.workspace.put(f"{root}/mine/notes.txt", b"keep me", "RAW")
+    result = push(dbx)
+    assert result.left == ("mine/notes.txt",)
+    assert "file:mine/notes.txt" in remote(dbx, root)
+    pruned = push(dbx, prune=True)
+    assert pruned.removed == ("mine/notes.txt",)
+    assert (Path(pruned.backup) / "mine/notes.txt").read_text() == "keep me"
+    assert list(remote(dbx, root)) == ["python:greet"]
+
+
+def edit_there(dbx: Dbx, path: str, *cells: str) -> None:
+    dbx.workspace.put(path, source(*cells).encode(), "SOURCE", "python")
+
+
+def test_an_edit_there_is_a_conflict_and_nothing_is_sent(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    write(project, "notebooks/score.ipynb", ipynb("import x", "threshold = 0.5"))
+    push(dbx)
+    edit_there(dbx, f"{root}/score", "import x", "threshold = 0.55")
+    write(project, "notebooks/score.ipynb", ipynb("import x", "threshold = 0.6"))
+    write(project, "workspace/greet.py", source("print('edited here only')"))
+    before = remote(dbx, root)
+    seen: list[events.Event] = []
+    with pytest.raises(ConflictError, match=r"score \(edited in the workspace and here\)"):
+        events.drive(verbs.perform(dbx, "push", {}), seen.append)
+    assert remote(dbx, root) == before
+    (plan,) = [event.plan for event in seen if isinstance(event, events.Planned)]
+    (cell,) = [change for change in plan.changes if change.before]
+    assert (cell.subject, cell.before, cell.after) == (
+        "score, cell 2",
+        "here: threshold = 0.6",
+        "there: threshold = 0.55",
+    )
+
+
+def test_force_overwrites_and_keeps_a_backup(dbx: Dbx, project: Path, root: str) -> None:
+    push(dbx)
+    edit_there(dbx, f"{root}/greet", "print('theirs')")
+    with pytest.raises(ConflictError):
+        push(dbx)
+    result = push(dbx, force=True)
+    assert result.sent == ("greet",)
+    assert remote(dbx, root)["python:greet"] == source('print("hello")')
+    assert (Path(result.backup) / "greet.py").read_text() == source("print('theirs')")
+    assert push(dbx).sent == ()
+
+
+def test_an_object_removed_there_is_a_conflict(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "workspace/data.csv", "a\n")
+    push(dbx)
+    dbx.workspace.delete(f"{root}/greet")
+    with pytest.raises(ConflictError, match=r"greet \(removed in the workspace\)"):
+        push(dbx)
+    assert push(dbx, force=True).sent == ("greet",)
+
+
+def test_an_object_moved_there_is_a_conflict_that_says_so(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    write(project, "workspace/data.csv", "a\n")
+    push(dbx)
+    text = dbx.workspace.fetch(f"{root}/greet")
+    dbx.workspace.put(f"{root}/hello", text, "SOURCE", "python")
+    dbx.workspace.delete(f"{root}/greet")
+    with pytest.raises(ConflictError, match=r"greet \(moved to hello in the workspace\)"):
+        push(dbx)
+
+
+def test_an_edit_there_that_is_equal_here_is_no_conflict(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    push(dbx)
+    edit_there(dbx, f"{root}/greet", "print('both')")
+    write(project, "workspace/greet.py", source("print('both')"))
+    assert push(dbx).sent == ()
+    write(project, "workspace/greet.py", source("print('next')"))
+    assert push(dbx).sent == ("greet",)
+
+
+def test_a_wiped_folder_is_filled_again(dbx: Dbx, project: Path, root: str) -> None:
+    push(dbx)
+    dbx.workspace.delete(root, recursive=True)
+    assert push(dbx).sent == ("greet",)
+
+
+def test_a_notebook_becomes_a_file_and_a_folder_a_notebook(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    write(project, "workspace/a/b.txt", "1")
+    write(project, "workspace/c.sql", "-- Databricks notebook source\nselect 1\n")
+    push(dbx)
+    (project / "workspace/a/b.txt").unlink()
+    (project / "workspace/a").rmdir()
+    (project / "workspace/c.sql").unlink()
+    write(project, "workspace/a.py", source("a"))
+    write(project, "workspace/c/d.txt", "2")
+    push(dbx)
+    assert remote(dbx, root) == {
+        "python:a": source("a"),
+        "c/": "",
+        "file:c/d.txt": "2",
+        "python:greet": source('print("hello")'),
+    }
+
+
+def test_the_language_of_a_notebook_changes(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "notebooks/q.ipynb", ipynb("select 1", language="python"))
+    push(dbx)
+    write(project, "notebooks/q.ipynb", ipynb("select 1", language="sql"))
+    push(dbx)
+    assert "sql:q" in remote(dbx, root)
+    assert not (project / "workspace/q.py").exists()
+
+
+def test_a_dry_run_changes_nothing(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "notebooks/train.ipynb", ipynb("a = 1"))
+    seen: list[events.Event] = []
+    result = events.drive(verbs.perform(dbx, "push", {"dry_run": True}), seen.append)
+    (plan,) = [event.plan for event in seen if isinstance(event, events.Planned)]
+    assert {(change.symbol, change.subject) for change in plan.changes} == {
+        ("+", "greet"),
+        ("+", "train"),
+    }
+    assert result.dry_run
+    assert not (project / "workspace/train.py").exists()
+    assert dbx.workspace.object(root) is None
+    assert push(dbx, expect=plan.fingerprint).sent == ("greet", "train")
+
+
+def test_an_agreed_plan_that_is_no_longer_true_is_not_applied(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    with pytest.raises(ConflictError, match="changed since"):
+        push(dbx, expect="0" * 16)
+    assert dbx.workspace.object(f"{root}/greet") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"cells": [', "line 1, column"),
+        (b"\xff\xfe\x00", "UTF-8"),
+        (b"", "empty"),
+        (b'{"nbformat": 3, "worksheets": []}', "notebook format 3"),
+    ],
+)
+def test_a_broken_notebook_is_named_the_others_convert_nothing_is_sent(
+    dbx: Dbx, project: Path, root: str, content: bytes, words: str
+) -> None:
+    write(project, "notebooks/broken.ipynb", content)
+    write(project, "notebooks/fine.ipynb", ipynb("a = 1"))
+    with pytest.raises(ProjectError, match=words) as caught:
+        push(dbx)
+    assert "notebooks/broken.ipynb" in str(caught.value)
+    assert (project / "workspace/fine.py").exists()
+    assert dbx.workspace.object(root) is None
+
+
+def test_a_notebook_that_is_also_written_by_hand_is_an_error_naming_both(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    write(project, "notebooks/greet.ipynb", ipynb("print('another')"))
+    with pytest.raises(ProjectError, match=r"notebooks/greet.ipynb and workspace/greet.py"):
+        push(dbx)
+    assert (project / "workspace/greet.py").read_text() == source('print("hello")')
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("workspace/x.py", "workspace/x.sql"),
+        ("workspace/x.py", "workspace/x/data.csv"),
+        ("notebooks/x.ipynb", "workspace/x.sql"),
+    ],
+)
+def test_two_sources_of_one_object_are_an_error_naming_both(
+    dbx: Dbx, project: Path, root: str, first: str, second: str
+) -> None:
+    texts = {
+        ".py": source("a"),
+        ".sql": "-- Databricks notebook source\nselect 1\n",
+        ".csv": "a\n",
+        ".ipynb": ipynb("a"),
+    }
+    for path in (first, second):
+        write(project, path, texts[Path(path).suffix])
+    with pytest.raises(ProjectError, match="would both be x in the workspace"):
+        push(dbx)
+    assert dbx.workspace.object(root) is None
+
+
+def test_a_conversion_edited_by_hand_is_never_overwritten(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    write(project, "notebooks/train.ipynb", ipynb("a = 1"))
+    push(dbx)
+    write(project, "workspace/train.py", source("a = 1  # by hand"))
+    write(project, "notebooks/train.ipynb", ipynb("a = 2"))
+    with pytest.raises(ProjectError, match=r"workspace/train.py was not converted from it"):
+        push(dbx)
+    assert "by hand" in (project / "workspace/train.py").read_text()
+
+
+def test_a_stale_conversion_edited_by_hand_stays(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "notebooks/train.ipynb", ipynb("a = 1"))
+    push(dbx)
+    write(project, "workspace/train.py", source("a = 1  # by hand"))
+    (project / "notebooks/train.ipynb").unlink()
+    push(dbx)
+    assert remote(dbx, root)["python:train"] == source("a = 1  # by hand")
+
+
+def test_only_the_paths_that_are_named_are_pushed(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "notebooks/a/train.ipynb", ipynb("a"))
+    write(project, "notebooks/score.ipynb", ipynb("b"))
+    write(project, "workspace/lib/tools.py", "x = 1\n")
+    assert push(dbx, "notebooks/a/train.ipynb").sent == ("a/train",)
+    assert push(dbx, str(project / "workspace/lib")).sent == ("lib/tools.py",)
+    assert push(dbx, "score").sent == ("score",)
+    with pytest.raises(UsageError, match=r"nothing that this project pushes.*Did you mean score"):
+        push(dbx, "scores")
+    assert push(dbx).sent == ("greet",)
+
+
+def test_push_to_another_folder(dbx: Dbx, project: Path, root: str) -> None:
+    push(dbx)
+    result = push(dbx, to=f"/Workspace{root}-trial/")
+    assert (result.root, result.sent) == (f"{root}-trial", ("greet",))
+    assert push(dbx).sent == ()
+    with pytest.raises(UsageError, match="whole workspace"):
+        push(dbx, to="/Shared")
+
+
+def test_ignored_files_and_links_to_outside_are_not_sent(
+    dbx: Dbx, project: Path, root: str, tmp_path: Path
+) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    write(project, ".gitignore", "*.log\n")
+    write(project, "workspace/.gitignore", "tmp/\n!tmp/keep.log\n")
+    settings = project / "dbx.toml"
+    settings.write_text('exclude = ["*.parquet"]\n' + settings.read_text())
+    for path in ("a.log", "tmp/x.txt", "b.parquet", "__pycache__/m.pyc", "real/c.txt"):
+        write(project, f"workspace/{path}", "x")
+    (project / "workspace/outside.txt").symlink_to(tmp_path / "secret.txt")
+    (project / "workspace/loop").symlink_to(project / "workspace")
+    (project / "workspace/linked").symlink_to(project / "workspace/real")
+    seen: list[events.Event] = []
+    dbx = Dbx(project)
+    events.drive(verbs.perform(dbx, "push", {}), seen.append)
+    dbx.close()
+    assert set(remote(dbx, root)) == {
+        "python:greet",
+        "file:.gitignore",
+        "linked/",
+        "file:linked/c.txt",
+        "real/",
+        "file:real/c.txt",
+    }
+    notes = [event.text for event in seen if isinstance(event, events.Note)]
+    assert any("outside.txt is a link to outside" in note for note in notes)
+    assert any("loop is a link to a folder that it is in" in note for note in notes)
+
+
+def test_a_fresh_clone_sends_only_what_differs(
+    dbx: Dbx, git_project: Path, root: str, tmp_path: Path
+) -> None:
+    """It has no base of its own: the record in the workspace stands in for it."""
+    write(git_project, "workspace/data.csv", "a\n")
+    push(dbx)
+    clone = tmp_path / "clone" / "hello"
+    clone.parent.mkdir()
+    shutil.copytree(git_project, clone, ignore=shutil.ignore_patterns(".dbx"))
+    write(clone, "workspace/greet.py", source("print('from the clone')"))
+    (clone / "workspace/data.csv").unlink()
+    other = Dbx(clone)
+    result = push(other)
+    other.close()
+    assert (result.sent, result.removed) == (("greet",), ("data.csv",))
+
+
+def test_a_fresh_clone_sees_edits_in_the_workspace(
+    dbx: Dbx, project: Path, root: str, tmp_path: Path
+) -> None:
+    push(dbx)
+    edit_there(dbx, f"{root}/greet", "print('theirs')")
+    shutil.rmtree(project / ".dbx")
+    write(project, "workspace/greet.py", source("print('ours')"))
+    with pytest.raises(ConflictError, match="edited in the workspace and here"):
+        push(dbx)
+
+
+def test_too_large_is_refused_before_anything_is_sent(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "workspace/big.py", source("x" * 11_000_000))
+    with pytest.raises(ProjectError, match=r"workspace/big.py has 11.0 MB; a workspace takes 10.5"):
+        push(dbx)
+    assert dbx.workspace.object(root) is None
+
+
+def test_a_large_file_goes_there_and_is_compared(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "workspace/big.bin", bytes(range(256)) * 50_000)
+    assert push(dbx).sent == ("big.bin", "greet")
+    assert push(dbx).sent == ()
+
+
+def test_the_record_says_who_pushed_what(dbx: Dbx, git_project: Path, root: str) -> None:
+    push(dbx)
+    record = json.loads(dbx.workspace.fetch(f"{root}/.dbx/push.json"))
+    assert record["user"] == dbx.workspace.user()
+    assert record["commit"] == dbx.repo.head
+    assert record["clean"] is True
+    assert list(record["objects"]) == ["greet"]
+    assert dbx.workspace.object(f"{root}/.dbx/lock.json") is None

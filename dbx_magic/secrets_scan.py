@@ -78,7 +78,7 @@ def scan(path: str, data: bytes) -> list[Found]:
         try:
             notebook = json.loads(text)
             places = list(_places(path, notebook))
-        except (ValueError, RecursionError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             places = []  # no notebook after all: read as plain text
         if places:
             return [found for where, part in places for found in _scan_text(where, part)]

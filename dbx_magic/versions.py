@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from . import lockfile, secrets_scan
+from .base import Base
+from .conversion import Conversions, convert_all, plan_conversions
 from .dbx import Dbx
 from .draft import Draft, FileChange, drafting
 from .errors import GitError, UsageError
-from .events import Planned, Progress, Work
+from .events import Note, Planned, Progress, Work
 from .library import library_name
 from .lockfile import Lock
 from .plan import Change, Plan
@@ -75,14 +77,18 @@ def commit(dbx: Dbx, *, message: str, dry_run: bool = False, expect: str = "") -
 
     Raises:
         GitError: the repository is in no state for it, a hook said no, or a secret was found.
+        ProjectError: a notebook cannot be converted, or the cluster spec is wrong.
         ConflictError: the plan is not the expected one, or somebody else commits right now.
     """
     dbx.project.must_exist()
     if not message.strip():
         raise UsageError("A version needs a message.", 'Say what changed: commit -m "…"')
     _refuse_secrets([("the message", message.encode())])
-    with drafting(dbx.repo) as draft:
-        lock = _fill(dbx, draft)
+    with drafting(dbx.repo) as draft, _base(dbx) as base:
+        conversions = plan_conversions(dbx.project, dbx.repo, base)
+        for warning in conversions.warnings:
+            yield Note(warning, "!")
+        lock = _fill(dbx, draft, conversions)
         files = draft.changes()
         branch = dbx.repo.branch or ""
         plan = _plan(files, branch)
@@ -100,19 +106,38 @@ def commit(dbx: Dbx, *, message: str, dry_run: bool = False, expect: str = "") -
         )
         if dry_run or not files:
             return done
-        work = draft.commit(message, _trailers(lock), _check)
-        with contextlib.closing(work):
-            while True:
-                try:
-                    elapsed = next(work)
-                except StopIteration as end:
-                    return replace(done, commit=end.value)
-                yield Progress("commit", "hooks are running", elapsed)
+        made = yield from _waiting(draft.commit(message, _trailers(lock), _check))
+        for _ in convert_all(dbx.project, base, conversions):
+            pass  # the files are written by now; this remembers where they come from
+    return replace(done, commit=made)
 
 
-def _fill(dbx: Dbx, draft: Draft) -> Lock:
-    """Put the project as it is on disk into the draft, with a new ``dbx.lock``."""
+def _waiting(work: Generator[float, None, str]) -> Work[str]:
+    with contextlib.closing(work):
+        while True:
+            try:
+                elapsed = next(work)
+            except StopIteration as end:
+                return str(end.value)
+            yield Progress("commit", "hooks are running", elapsed)
+
+
+@contextlib.contextmanager
+def _base(dbx: Dbx) -> Iterator[Base]:
+    base = Base(dbx.project.state_file("base.db"), "")
+    try:
+        yield base
+    finally:
+        base.close()
+
+
+def _fill(dbx: Dbx, draft: Draft, conversions: Conversions) -> Lock:
+    """Put the project as it is on disk into the draft, converted, with a new ``dbx.lock``."""
+    if conversions.problems:
+        raise conversions.problems[0]
     draft.add(PATHS)
+    # On disk only with the commit: a hook that says no leaves workspace/ as it was.
+    draft.replace(conversions.overlay, on_disk=True)
     if dbx.project.settings.outputs == "strip":
         stripped = {}
         for item, content in draft.contents(draft.changes()):

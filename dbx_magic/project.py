@@ -134,7 +134,7 @@ class Project:
         """Where a file of the state folder is; the folder is made, and git told to ignore it."""
         ignore = self.root / ".dbx" / ".gitignore"
         if not ignore.exists():
-            write(ignore, "state/\n")
+            write(ignore, "*\n")
         self.state_folder.mkdir(parents=True, exist_ok=True)
         return self.state_folder / name
 

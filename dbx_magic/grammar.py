@@ -60,7 +60,8 @@ def _parse(verb: Verb, tokens: Sequence[str], name: str) -> Call:
         raise UsageError(
             f"{verb.name}: {error.format_message()}", f"See: {name} {verb.name} --help"
         ) from None
-    target = values.pop("target")
+    # `use TARGET` is about a target itself, so it has no such option.
+    target = None if "target" in verb.parameters else values.pop("target")
     given = {
         key: _value(verb.parameters[key], value)
         for key, value in values.items()
@@ -72,18 +73,13 @@ def _parse(verb: Verb, tokens: Sequence[str], name: str) -> Call:
 def _command(verb: Verb, take: Callable[..., None]) -> click.Command:
     import click
 
-    return click.Command(
-        verb.name,
-        params=[
-            *(
-                _parameter(item, verb.parameter_help.get(key, ""))
-                for key, item in verb.parameters.items()
-            ),
-            click.Option(["--target", "-t"], help=TARGET, metavar="NAME"),
-        ],
-        callback=take,
-        help=verb.help,
-    )
+    params = [
+        _parameter(item, verb.parameter_help.get(name, ""))
+        for name, item in verb.parameters.items()
+    ]
+    if "target" not in verb.parameters:
+        params.append(click.Option(["--target", "-t"], help=TARGET, metavar="NAME"))
+    return click.Command(verb.name, params=params, callback=take, help=verb.help)
 
 
 def _parameter(parameter: inspect.Parameter, words: str) -> click.Parameter:
@@ -98,7 +94,7 @@ def _parameter(parameter: inspect.Parameter, words: str) -> click.Parameter:
     # Only what was given is handed on, so a default stands in one place: the signature.
     if parameter.kind is not parameter.KEYWORD_ONLY:
         return click.Argument(
-            [parameter.name], type=kind, nargs=-1 if many else 1, required=required, default=None
+            [parameter.name], type=kind, nargs=-1 if many else 1, required=required
         )
     names = option_names(parameter)
     if kind is bool:
@@ -120,7 +116,7 @@ def _value(parameter: inspect.Parameter, value: Any) -> Any:
     pairs = [item.partition("=") for item in value]
     for key, equals, _ in pairs:
         if not key or not equals:
-            raise UsageError(f"{option_names(parameter)[-1]} takes name=value.")
+            raise UsageError(f"{option_names(parameter)[-1]} takes name=value, not {key!r}.")
     return {key: item for key, _, item in pairs}
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from .errors import WorkspaceError
 
 _START_SECONDS = 30.0
+# Started here: only their parent can tell that they have ended.
+_children: dict[int, subprocess.Popen[bytes]] = {}
 # A process that outlives its Popen on purpose; a Popen that is collected would complain.
 _started: list[subprocess.Popen[bytes]] = []
 
@@ -76,6 +78,7 @@ def start() -> Server:
             cwd=home(),
         )
     _started.append(process)
+    _children[process.pid] = process
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         server = find()
@@ -120,9 +123,9 @@ def _answers(server: Server) -> bool:
 
 
 def _alive(pid: int) -> bool:
-    # Reaps the process when it is our own child; os.kill alone would see its zombie.
-    with contextlib.suppress(ChildProcessError):
-        return os.waitpid(pid, os.WNOHANG)[0] == 0
+    child = _children.get(pid)
+    if child is not None:
+        return child.poll() is None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -257,30 +258,33 @@ def _remote_path(dbx: Dbx, notebook: str) -> str:
     if notebook.startswith("/") and not Path(notebook).exists():
         return notebook
     project = dbx.project
-    given = (Path.cwd() / notebook).resolve()
-    for folder in (project.notebooks, project.workspace):
-        base = folder.resolve()
-        if base in given.parents and given.exists():
-            return f"{project.target.root}/{given.relative_to(base).with_suffix('').as_posix()}"
-    if given.exists() and given.is_file():
-        raise ProjectError(
-            f"{notebook} is not in {project.notebooks.name}/ or {project.workspace.name}/.",
-            "Only what is there is pushed; move it, or give its path in the workspace.",
-        )
-    return f"{project.target.root}/{notebook.removeprefix('./')}"
+    files = [(start / notebook).resolve() for start in (Path.cwd(), project.root)]
+    given = next((file for file in files if file.is_file()), None)
+    if given is None:
+        return f"{project.target.root}/{notebook.removeprefix('./')}"
+    for folder in (project.notebooks.resolve(), project.workspace.resolve()):
+        if folder in given.parents:
+            return f"{project.target.root}/{given.relative_to(folder).with_suffix('').as_posix()}"
+    raise ProjectError(
+        f"{notebook} is not in {project.notebooks.name}/ or {project.workspace.name}/.",
+        "Only what is there is pushed; move it, or give its path in the workspace.",
+    )
 
 
 def _follow(dbx: Dbx, run_id: int, path: str) -> Work[Json]:
     begin = time.monotonic()
-    cursor = 0
+    cursor, told = 0, Counter[int]()
     while True:
         state = dbx.workspace.run(run_id)
         ended = state["state"].get("life_cycle_state") in _ENDED
         if dbx.workspace.streams:
             answer = dbx.workspace.run_cells(run_id, cursor, wait=0 if ended else 0.9)
             cursor = int(answer["cursor"])
-            for output in _outputs(answer):
-                yield Shown(output)
+            for cell in answer["cells"]:
+                # A cell that changed comes with all of its events, those told already included.
+                for output in _outputs(cell["events"][told[cell["index"]] :]):
+                    yield Shown(output)
+                told[cell["index"]] = len(cell["events"])
         if ended:
             return state
         elapsed = time.monotonic() - begin
@@ -289,8 +293,9 @@ def _follow(dbx: Dbx, run_id: int, path: str) -> Work[Json]:
             time.sleep(min(1.0, max(0.2, 0.1 * elapsed)))
 
 
-def _outputs(answer: Mapping[str, Any]) -> list[Output]:
-    found = [from_event(event) for event in answer["events"]]
+def _outputs(events: Sequence[Mapping[str, Any]]) -> list[Output]:
+    # The error of a failed cell is told once, at the end.
+    found = [from_event(event) for event in events]
     return [item for item in found if isinstance(item, Stream | Display)]
 
 

@@ -23,7 +23,7 @@ def view_of(value: object) -> View:
     if isinstance(value, Viewable):
         return value.view()
     if isinstance(value, DbxError):
-        return [Line(value.message, "✗", note=value.hint)]
+        return [Line(str(value), "✗")]
     return [Line(str(value))]
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import hypothesis
 import pytest
 
-from dbx_magic import local_process
+from dbx_magic import local_process, verbs
 from dbx_magic.dbx import Dbx
+from dbx_magic.events import Event, drive
+
+# A busy machine is slow, not wrong; a failing example is printed, not kept in the folder.
+hypothesis.settings.register_profile("dbx", deadline=None, database=None)
+hypothesis.settings.load_profile("dbx")
 
 SPEC = """{
   "cluster_name": "CLUSTER_NAME",
@@ -56,7 +63,19 @@ def local(local_home: Path, monkeypatch: pytest.MonkeyPatch) -> local_process.Se
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unavailable() -> Callable[[str], NoReturn]:
+    """Skip a test whose outsider this machine does not have; in CI that is a failure."""
+
+    def unavailable(what: str) -> NoReturn:
+        if os.environ.get("CI"):
+            pytest.fail(what)
+        pytest.skip(what)
+
+    return unavailable
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory, unavailable: Callable[[str], NoReturn]) -> Path:
     """The package as it is released, with the JupyterLab extension built into it."""
     folder = tmp_path_factory.mktemp("wheel")
     uv = Path(sys.executable).with_name("uv")
@@ -77,11 +96,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def unavailable(what: str) -> NoReturn:
-    """Skip a test whose outsider this machine does not have; in CI that is a failure."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
+@pytest.fixture(scope="session")
+def shared_cluster(local_home: Path) -> str:
+    """The id of a cluster ``shared`` of the local workspace; tests leave it running."""
+    there = Dbx(local_home, "local").workspace
+    body = json.loads(SPEC) | {"cluster_name": "shared"}
+    cluster_id = there.create_cluster(body)
+    while there.cluster(cluster_id)["state"] == "PENDING":  # each answer is held for a while
+        pass
+    return cluster_id
 
 
 @pytest.fixture
@@ -105,6 +128,17 @@ def git_project(project: Path) -> Path:
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Start"]):
         subprocess.run(["git", *command], cwd=project, check=True)
     return project
+
+
+@pytest.fixture
+def perform(dbx: Dbx) -> Callable[..., Any]:
+    """Perform a verb on the project and give its result; ``seen`` collects the events."""
+
+    def perform(verb: str, seen: list[Event] | None = None, /, **arguments: Any) -> Any:
+        work = verbs.perform(dbx, verb, arguments)
+        return drive(work, (lambda _: None) if seen is None else seen.append)
+
+    return perform
 
 
 @pytest.fixture

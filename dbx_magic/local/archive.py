@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -20,16 +19,14 @@ WRITE_SECONDS = 90.0
 async def train(base: Path) -> None:
     """Write the archive unless it is there, or somebody else is at it."""
     archive = ClassArchive(await asyncio.to_thread(find_java), base)
-    if archive.path.exists():
+    if archive.options():
         return
-    base.mkdir(parents=True, exist_ok=True)
     with (base / "training.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return
-        for old in base.glob("classes-*"):
-            old.unlink()
+        await asyncio.to_thread(_clear_away, base)
         folder = Path(tempfile.mkdtemp(prefix="training-", dir=base))
         try:
             await _train(archive, folder)
@@ -37,10 +34,20 @@ async def train(base: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _clear_away(base: Path) -> None:
+    """Delete what another Java or Spark needed, or a killed training has left."""
+    for old in base.glob("classes-*"):
+        old.unlink()
+    for left in base.glob("training-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 async def _train(archive: ClassArchive, folder: Path) -> None:
     if not archive.jdk.exists():
         dump = [f"-XX:SharedArchiveFile={folder / 'jdk'}", "-Xshare:dump", "-Xlog:disable"]
-        process = await asyncio.create_subprocess_exec(archive.java.command, *dump)
+        process = await asyncio.create_subprocess_exec(
+            archive.java.command, *dump, stdout=asyncio.subprocess.DEVNULL
+        )
         try:
             if await process.wait():
                 return
@@ -48,20 +55,20 @@ async def _train(archive: ClassArchive, folder: Path) -> None:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        os.replace(folder / "jdk", archive.jdk)
+        (folder / "jdk").replace(archive.jdk)
     written = folder / "classes"
     options = [
         f"-XX:SharedArchiveFile={archive.jdk}",
         f"-XX:ArchiveClassesAtExit={written}",
         "-Xlog:disable",
     ]
-    spark = Spark(folder, conf={}, env={}, base=archive.base, options=options)
+    spark = Spark(folder, conf={}, env={}, base=archive.base, options=options, nice=True)
     try:
         with contextlib.suppress(StartFailed):
             await spark.start()
             await spark.call(_exercise)
             await spark.stop(WRITE_SECONDS)
-            os.replace(written, archive.path)
+            written.replace(archive.path)
     finally:
         await spark.stop(0)
 
@@ -70,9 +77,9 @@ def _exercise(jvm: Any) -> None:
     """Do what the first cells of people do: what is loaded now will be in the archive."""
     session = jvm.org.apache.spark.sql.classic.SparkSession.builder().getOrCreate().newSession()
     for statement in (
-        "CREATE TABLE seen USING parquet AS SELECT id, id % 7 AS k, cast(id AS string) s FROM range(99)",
+        "CREATE TABLE seen USING parquet AS SELECT id, id % 7 AS k, id || '' AS s FROM range(99)",
         "SELECT k, count(*) n, max(s), avg(id) FROM seen GROUP BY k ORDER BY n DESC",
-        "SELECT a.id, current_timestamp(), array(1), map('a', 1) FROM seen a JOIN seen b USING (id)",
+        "SELECT id, current_timestamp(), array(1), map('a', 1) FROM seen JOIN seen b USING (id)",
         "SELECT *, row_number() OVER (PARTITION BY k ORDER BY id) FROM seen",
         "SHOW TABLES",
         "DESCRIBE TABLE EXTENDED seen",

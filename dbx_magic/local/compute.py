@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from .spark import Spark
 __all__ = ["Command", "CommandStatus", "Compute", "ContextStatus", "StartFailed"]
 
 PROGRESS_SECONDS = 0.2
+QUIET_SECONDS = 10.0
 
 
 @dataclass
@@ -62,7 +64,8 @@ class Compute:
         self._contexts: dict[str, Context] = {}
         self._spare: _Spare | None = None
         self._stopped = False
-        self._background: list[asyncio.Task[None]] = []
+        self._background: asyncio.Task[None] | None = None
+        self._jars: set[Path] = set()
 
     @property
     def ui_url(self) -> str | None:
@@ -86,30 +89,29 @@ class Compute:
 
     async def start(self) -> None:
         """Start Spark and return when it answers; StartFailed has the reason if it does not."""
-        for folder in (self._workspace, self._dbfs):
+        for folder in (self._workspace, self._dbfs, self._base):
             folder.mkdir(parents=True, exist_ok=True)
         try:
             await asyncio.gather(self._spark.start(), self._environment.create())
             await self._spark.call(self._metastore.catch_up)
-            await asyncio.to_thread(self._metastore.follow, self._spark.gateway)
+            await self._spark.call(self._metastore.follow)
         except BaseException:
             await self.stop()
             raise
         self.last_active = time.time()
         self._warm()
-        self._background.append(asyncio.create_task(train(self._base)))
+        self._background = asyncio.create_task(self._get_quicker())
 
     async def stop(self) -> None:
         """End everything that this cluster started."""
         self._stopped = True
-        for task in self._background:
-            task.cancel()
+        if self._background is not None:
+            self._background.cancel()
+            await asyncio.wait([self._background])
         spare, self._spare = self._spare, None
         await asyncio.gather(
-            *(self.destroy_context(id) for id in list(self._contexts)),
+            *map(self.destroy_context, list(self._contexts)),
             *([_discard(spare)] if spare else []),
-            *self._background,
-            return_exceptions=True,
         )
         await self._spark.stop()
 
@@ -168,6 +170,8 @@ class Compute:
         context = self._contexts.pop(context_id, None)
         if context is not None:
             await context.close()
+            packages = self.folder / "contexts" / context_id
+            await asyncio.to_thread(shutil.rmtree, packages, ignore_errors=True)
 
     def execute(self, context_id: str, language: str, code: str) -> str:
         """Queue a command; return its id."""
@@ -206,6 +210,14 @@ class Compute:
             packages = self._environment.state()
             self._spare = _Spare(asyncio.create_task(self._start_kernel()), packages)
 
+    async def _get_quicker(self) -> None:
+        """While nobody waits: run Spark's slow first query, then prepare the next start."""
+        with contextlib.suppress(Exception):
+            await self._spark.call(_first_query)
+            while (rest := self.last_active + QUIET_SECONDS - time.time()) > 0:  # noqa: ASYNC110
+                await asyncio.sleep(rest)
+            await train(self._base)
+
     async def _take_kernel(self) -> Kernel:
         spare, self._spare = self._spare, None
         if spare is not None and spare.packages != self._environment.state():
@@ -232,14 +244,15 @@ class Compute:
             "PYSPARK_GATEWAY_PORT": str(port),
             "PYSPARK_GATEWAY_SECRET": secret,
         }
-        kernel = Kernel(self._environment.python, self._spark.logs / "python", env)
-        await kernel.start()
-        return kernel
+        return await Kernel.start(self._environment.python, self._spark.logs / "python", env)
 
     async def _prepare(self) -> None:
         """Let Spark know what other clusters and the installer did since the last command."""
         if await asyncio.to_thread(lambda: self._metastore.stale):
             await self._spark.call(self._metastore.catch_up)
+        if new := set(self._environment.jars.glob("*.jar")) - self._jars:
+            self._jars |= new
+            await self._spark.call(lambda jvm: _add_jars(jvm, new))
 
     async def _cancel_jobs(self, command: Command) -> None:
         def cancel(jvm: Any) -> None:
@@ -262,8 +275,21 @@ class Compute:
 
 
 async def _discard(spare: _Spare) -> None:
-    with contextlib.suppress(Exception):
+    spare.kernel.cancel()
+    with contextlib.suppress(Exception, asyncio.CancelledError):
         await (await spare.kernel).stop()
+
+
+def _first_query(jvm: Any) -> None:
+    session = jvm.org.apache.spark.sql.classic.SparkSession.builder().getOrCreate()
+    session.sql("SELECT id, count(*) FROM range(9) GROUP BY id ORDER BY id").collectToPython()
+
+
+def _add_jars(jvm: Any, jars: set[Path]) -> None:
+    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    for jar in jars:
+        loader.addURL(jvm.java.net.URI(jar.as_uri()).toURL())
+        jvm.org.apache.spark.SparkContext.getOrCreate().addJar(jar.as_uri())
 
 
 def _open_door(jvm: Any) -> tuple[int, str]:

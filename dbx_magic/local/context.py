@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,7 +16,8 @@ from .outputs import EXIT, RESTART, Event, Events, error_event, results
 CommandStatus = Literal["Queued", "Running", "Cancelling", "Finished", "Cancelled", "Error"]
 ContextStatus = Literal["Pending", "Running", "Error"]
 
-KEPT_COMMANDS = 200
+KEPT_COMMANDS = 1000
+KEPT_BYTES = 50_000_000
 INSIST_SECONDS = 1.0  # a cancelled command is interrupted again and again …
 CANCEL_SECONDS = 10.0  # … and then its process is ended
 
@@ -36,12 +36,16 @@ class Command:
     output: Events = field(default_factory=Events)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     started: float = 0.0
-    cancelling: bool = False
 
     @property
     def events(self) -> list[Event]:
         """What was shown so far, in order."""
         return self.output.list
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether somebody wants it to stop."""
+        return self.status == "Cancelling"
 
     @property
     def done(self) -> bool:
@@ -93,7 +97,7 @@ class Context:
         self.status: ContextStatus = "Pending"
         self.reason = ""  # why it is in Error
         self.settled = asyncio.Event()  # set when it is no longer Pending
-        self.commands: OrderedDict[str, Command] = OrderedDict()
+        self.commands: dict[str, Command] = {}
         self._prepare = prepare
         self._watch = watch
         self._cancel_jobs = cancel_jobs
@@ -115,9 +119,6 @@ class Context:
         """Queue a command."""
         command = Command(uuid.uuid4().hex, language, code)
         self.commands[command.id] = command
-        for old in list(self.commands.values())[:-KEPT_COMMANDS]:
-            if old.done:
-                del self.commands[old.id]
         if self.status == "Error":
             self._fail(command)
         else:
@@ -130,16 +131,26 @@ class Context:
             self._settle("Running")
             while True:
                 command = await self._next(self._kernel)
-                if command.status != "Queued":
+                await self._prepare()
+                if command.done:
                     continue
                 if await self._run(self._kernel, command) == "restart":
                     await self._kernel.stop()
                     self._kernel = await new_kernel()
                 command.end("Cancelled" if command.cancelling else "Finished")
+                self._trim()
         except KernelDied as died:
             self._die(str(died))
         except Exception as error:  # noqa: BLE001 - whatever happened, nobody may wait for ever
             self._die(f"{type(error).__name__}: {error}")
+
+    def _trim(self) -> None:
+        """Forget the oldest commands, so that a context may live for months."""
+        size = 0
+        for number, command in enumerate(reversed(list(self.commands.values()))):
+            size += command.output.size
+            if command.done and number and (size > KEPT_BYTES or number >= KEPT_COMMANDS):
+                del self.commands[command.id]
 
     async def _next(self, kernel: Kernel) -> Command:
         # A process that dies while nothing runs must be noticed as well.
@@ -170,7 +181,6 @@ class Context:
                 event = _CANCELLED
             command.show(event)
 
-        await self._prepare()
         watching = asyncio.create_task(self._watch(command))
         try:
             await kernel.run(code_of(command, self.language), show, message_id=command.id)
@@ -194,7 +204,6 @@ class Context:
         if command.done:
             return
         command.status = "Cancelling"
-        command.cancelling = True
         command.wake()
         for _ in range(int(CANCEL_SECONDS / INSIST_SECONDS)):
             # Only the running command: a late interrupt would hit the next one.
@@ -212,9 +221,7 @@ class Context:
 
     async def ask(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
         """Ask the idle process for completions or an inspection; {} while it is busy."""
-        if self._kernel is None or self._running is not None:
-            return {}
-        return await self._kernel.ask(kind, content)
+        return await self._kernel.ask(kind, content) if self._kernel else {}
 
     async def close(self) -> None:
         """End the process; commands that have not ended are cancelled."""

@@ -16,26 +16,21 @@ from pathlib import Path
 
 # What spark-class adds for Java 17 and newer. It also asks for jdk.incubator.vector, which small
 # Java runtimes lack and Spark can do without: the reason why java is started directly.
-_OPENED = [
-    "java.base/java.lang",
-    "java.base/java.lang.invoke",
-    "java.base/java.lang.reflect",
-    "java.base/java.io",
-    "java.base/java.net",
-    "java.base/java.nio",
-    "java.base/java.util",
-    "java.base/java.util.concurrent",
-    "java.base/java.util.concurrent.atomic",
+_OPENED = (
+    *("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util"),
+    *("util.concurrent", "util.concurrent.atomic"),
+)
+_OPENED_INSIDE = (
     "java.base/jdk.internal.ref",
     "java.base/sun.nio.ch",
     "java.base/sun.nio.cs",
     "java.base/sun.security.action",
     "java.base/sun.util.calendar",
     "java.security.jgss/sun.security.krb5",
-]
+)
 
 
-class StartFailed(Exception):
+class StartFailed(Exception):  # noqa: N818 - it says what happened
     """A cluster did not come up; `code` is the reason in Databricks' words."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -113,7 +108,8 @@ def java_command(
         "-XX:TieredStopAtLevel=1",  # the optimizing compiler costs more than it gives in a notebook
         "-XX:+UseSerialGC",
         "-XX:+IgnoreUnrecognizedVMOptions",
-        *(f"--add-opens={name}=ALL-UNNAMED" for name in _OPENED),
+        *(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENED),
+        *(f"--add-opens={name}=ALL-UNNAMED" for name in _OPENED_INSIDE),
         "-Djdk.reflect.useDirectMethodHandle=false",
         "-Dio.netty.tryReflectionSetAccessible=true",
         "-Dscala.usejavacp=true",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
+
+_log = logging.getLogger(__name__)
 
 _DATABASE = ".database"
 
@@ -31,10 +34,9 @@ class Metastore:
         """Whether another cluster has changed something since this one last looked."""
         return self._files() != self._known
 
-    def follow(self, gateway: Any) -> None:
+    def follow(self, jvm: Any) -> None:
         """From now on keep what this Spark creates, changes and drops."""
-        catalog = _catalog(gateway.jvm)
-        catalog.addListener(_Listener(self, gateway.jvm))
+        _catalog(jvm).addListener(_Listener(self, jvm))
 
     def catch_up(self, jvm: Any) -> None:
         """Tell this Spark what others have created, changed and dropped."""
@@ -46,7 +48,11 @@ class Metastore:
             for path in sorted(self._known.keys() - files.keys(), key=_depth_first):
                 _forget(catalog, path)
             for path in sorted(changed, key=_depth_first, reverse=True):
-                _learn(catalog, jvm, path)
+                try:
+                    _learn(catalog, jvm, path)
+                except Exception:  # noqa: BLE001, PERF203
+                    # One that cannot be read must not hide the others. Its data is untouched.
+                    _log.exception("The definition of a table cannot be read: %s", path)
             self._known = files
 
     def keep(self, jvm: Any, database: str, table: str | None = None) -> None:

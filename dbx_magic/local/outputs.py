@@ -23,16 +23,18 @@ class Events:
 
     def __init__(self) -> None:
         self.list: list[Event] = []
+        self.size = 0
         self.truncated = False
-        self._room = MAX_BYTES
 
     def add(self, event: Event) -> None:
         """Append an event; once there is no room, say so once and keep only how it ends."""
         if self.truncated and event["type"] != "error":
             return
-        self._room -= _size(event)
-        if event["type"] != "error" and (self._room < 0 or len(self.list) >= MAX_EVENTS):
+        self.size += (size := _size(event))
+        full = self.size > MAX_BYTES or len(self.list) >= MAX_EVENTS
+        if full and event["type"] != "error":
             self.truncated = True
+            self.size -= size
             limit = f"{MAX_BYTES // 1_000_000} MB or {MAX_EVENTS:,} outputs"
             event = {
                 "type": "stream",
@@ -68,32 +70,37 @@ def results(events: Sequence[Event]) -> dict[str, Any]:
     """The events of a finished command in the form of the Command Execution API 1.2."""
     text: list[str] = []
     images: list[str] = []
-    table: dict[str, Any] | None = None
+    table: Mapping[str, Any] | None = None
     for event in events:
-        match event:
-            case {"type": "error"}:
-                return _error(event)
-            case {"type": "stream", "name": "stdout", "text": str(written)}:
-                text.append(written)
-            case {"data": {"application/vnd.dbx.exit+json": {"value": str(value)}}}:
-                return {"resultType": "text", "data": value}
-            case {"data": {"application/vnd.dbx.table+json": Mapping() as shown}}:
-                table = _table(shown)
-            case {"data": {"image/png": str(image)}}:
-                images.append(f"data:image/png;base64,{''.join(image.split())}")
-            case {"data": {"text/markdown": str(page)}}:
-                text.append(page + "\n")
-            case {"data": {"text/html": str(page)}, "type": "display_data"}:
-                text.append(page + "\n")
-            case {"data": {"text/plain": str(plain)}}:
-                text.append(plain + "\n")
+        data = event.get("data", {})
+        if event["type"] == "error":
+            return _error(event)
+        if EXIT in data:
+            return {"resultType": "text", "data": data[EXIT]["value"]}
+        if TABLE in data:
+            table = data[TABLE]
+        elif "image/png" in data:
+            images.append(f"data:image/png;base64,{''.join(data['image/png'].split())}")
+        else:
+            text.append(_text(event, data))
     if table is not None:
-        return table
+        return _table(table)
     if len(images) == 1:
         return {"resultType": "image", "fileName": images[0]}
     if images:
         return {"resultType": "images", "fileNames": images}
     return {"resultType": "text", "data": "".join(text).rstrip("\n")}
+
+
+def _text(event: Event, data: Mapping[str, Any]) -> str:
+    if event["type"] == "stream":
+        return str(event["text"]) if event["name"] == "stdout" else ""
+    # A value's HTML is one of its looks; what was displayed as HTML has no other.
+    kinds = ("text/html", "text/markdown", "text/plain")
+    for kind in kinds if event["type"] == "display_data" else ("text/plain",):
+        if kind in data:
+            return f"{data[kind]}\n"
+    return ""
 
 
 def _error(event: Event) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class Spark:
         env: Mapping[str, str],
         base: Path,
         options: Sequence[str] | None = None,
+        nice: bool = False,
     ) -> None:
         self.folder = folder
         self.logs = folder / "logs"
@@ -66,6 +67,7 @@ class Spark:
         self._env = dict(env)
         self._base = base
         self._options = options
+        self._nice = nice
         self._process: asyncio.subprocess.Process | None = None
         self._gateway: Any = None
 
@@ -93,9 +95,11 @@ class Spark:
             [f"-Dlog4j2.configurationFile={logging}", *options],
             ["--properties-file", str(properties), "pyspark-shell"],
         )
+        if self._nice:
+            command[:0] = ["nice", "-n", "19"]
         answer = run / "gateway"
         with (self.logs / "stdout").open("ab") as out, (self.logs / "stderr").open("ab") as err:
-            self._process = await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.PIPE,  # Java ends when this closes, so also when we die
                 stdout=out,
@@ -104,8 +108,9 @@ class Spark:
                 cwd=self.folder,
                 start_new_session=True,  # a terminal's Ctrl-C is not Spark's
             )
+        self._process = process
         try:
-            await asyncio.wait_for(self._connect(answer, connect_token), START_SECONDS)
+            await asyncio.wait_for(self._connect(process, answer, connect_token), START_SECONDS)
         except asyncio.TimeoutError:
             await self.stop()
             raise StartFailed(
@@ -153,26 +158,20 @@ class Spark:
             "_PYSPARK_DRIVER_CONN_INFO_PATH": str(answer),
         }
 
-    async def _connect(self, answer: Path, connect_token: str) -> None:
-        process = self._process
-        assert process is not None
-        while not answer.exists():
+    async def _connect(
+        self, process: asyncio.subprocess.Process, answer: Path, connect_token: str
+    ) -> None:
+        while (found := _read_answer(answer)) is None:
             if process.returncode is not None:
                 raise StartFailed("SPARK_STARTUP_FAILURE", self._last_words(process.returncode))
             await asyncio.sleep(0.02)
-        self._gateway = _open_gateway(*_read_answer(answer))
-        answer.unlink()
+        self._gateway = _open_gateway(*found)
         try:
-            ui, port = await asyncio.to_thread(_create_context, self._gateway.jvm)
-        except Exception as error:
+            ui, port = await self.call(_create_context)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is why Spark did not start
             raise StartFailed("SPARK_STARTUP_FAILURE", java_reason(error)) from None
         self.ui_url = ui
         self.connect_url = f"sc://localhost:{port}/;token={connect_token}"
-
-    @property
-    def gateway(self) -> Any:
-        """The way into Java's objects; None while there is none."""
-        return self._gateway
 
     async def call(self, function: Callable[[Any], T]) -> T:
         """What `function(jvm)` returns, without blocking the event loop meanwhile."""
@@ -183,7 +182,8 @@ class Spark:
 
     async def died(self) -> str:
         """Wait until Java ends; return why."""
-        assert self._process is not None
+        if self._process is None:
+            raise ConnectionError("Spark is not running")
         return self._last_words(await self._process.wait())
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
@@ -257,9 +257,14 @@ def _open_gateway(port: int, secret: str) -> Any:
     return gateway
 
 
-def _read_answer(path: Path) -> tuple[int, str]:
+def _read_answer(path: Path) -> tuple[int, str] | None:
     """Port and secret, as Spark's gateway writes them: two big-endian numbers and a text."""
-    port, length = struct.unpack_from(">ii", data := path.read_bytes())
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    path.unlink()
+    port, length = struct.unpack_from(">ii", data)
     return port, data[8 : 8 + length].decode()
 
 

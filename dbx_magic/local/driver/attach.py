@@ -18,7 +18,7 @@ def attach() -> SparkSession:
     from pyspark.sql import SparkSession
 
     before = signal.getsignal(signal.SIGINT)
-    gateway = launch_gateway()  # type: ignore[no-untyped-call] # finds port and secret in the environment
+    gateway = launch_gateway()  # finds port and secret in the environment
     for name in ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"):
         del os.environ[name]  # not for the programs that cells start
     jvm = gateway.jvm

@@ -14,8 +14,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from .dbutils import NotebookExit
 from .paths import folders, from_uri
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from .dbutils import DbUtils
-    from .shell import Shell
 
 
 class Cells:
     """The handlers of one context."""
 
-    def __init__(self, shell: Shell, spark: SparkSession, dbutils: DbUtils) -> None:
+    def __init__(self, shell: Any, spark: SparkSession, dbutils: DbUtils) -> None:
         self.folder = "/"  # the workspace folder of the notebook that runs now
         self.packages: Path | None = None  # where %pip installs
         self._shell = shell
@@ -114,19 +113,19 @@ class Cells:
 
     def run(self, line: str) -> None:
         """Run the cells of another notebook here, as in `%run ./other $name="value"`."""
-        from ...source import parse_source
+        from dbx_magic.source import parse_source
 
         words = shlex.split(line.strip())
         if not words:
             raise _quiet(ValueError("%run needs a notebook, as in: %run ./other"))
-        path = os.path.normpath(os.path.join("/", self.folder, words[0]))
+        path = os.path.normpath(PurePosixPath("/", self.folder, words[0]))
         path = path.removeprefix("/Workspace")
         place = Path(os.environ["DBX_WORKSPACE"] + path)
         if not place.is_file():
             raise _quiet(FileNotFoundError(f"%run: there is no notebook {path}"))
         given = dict(word.lstrip("$").split("=", 1) for word in words[1:] if "=" in word)
         notebook = parse_source(place.read_text(encoding="utf-8"), path)
-        before, self.folder = self.folder, os.path.dirname(path)
+        before, self.folder = self.folder, str(PurePosixPath(path).parent)
         self._dbutils.widgets.given.update(given)
         try:
             for number, cell in enumerate(notebook.cells, 1):
@@ -188,14 +187,14 @@ def run_program(command: Sequence[str]) -> int:
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    assert process.stdout is not None
+    written: Any = process.stdout
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     try:
         with selectors.DefaultSelector() as ready:
-            ready.register(process.stdout, selectors.EVENT_READ)
+            ready.register(written, selectors.EVENT_READ)
             while True:
                 if ready.select(timeout=0.1):
-                    data = os.read(process.stdout.fileno(), 1 << 16)
+                    data = os.read(written.fileno(), 1 << 16)
                     if not data:
                         break
                     print(decode(data), end="", flush=True)  # noqa: T201 - the program's output
@@ -203,7 +202,7 @@ def run_program(command: Sequence[str]) -> int:
                     break  # what it left running in the background keeps the pipe open
         return process.wait()
     finally:
-        process.stdout.close()
+        written.close()
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

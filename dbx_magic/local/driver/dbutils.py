@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..outputs import RESTART, TASK_VALUE
+from dbx_magic.local.outputs import RESTART, TASK_VALUE
+
 from .fs import Fs
 
 POLL_SECONDS = 0.5
@@ -272,6 +273,13 @@ class TaskValues:
         return default
 
 
+class Jobs:
+    """The job that this runs in."""
+
+    def __init__(self) -> None:
+        self.taskValues = TaskValues()
+
+
 class Library:
     """This context's Python."""
 
@@ -291,7 +299,7 @@ class DbUtils:
         self.widgets = Widgets()
         self.secrets = Secrets(ask, seen)
         self.notebook = Notebook(ask, about)
-        self.jobs = Values(taskValues=TaskValues())
+        self.jobs = Jobs()
         self.library = Library()
 
     def help(self) -> None:

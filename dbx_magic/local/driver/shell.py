@@ -12,7 +12,8 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.zmqshell import ZMQInteractiveShell
 from traitlets import Type
 
-from ..outputs import EXIT
+from dbx_magic.local.outputs import EXIT
+
 from .dbutils import NotebookExit
 from .text import header
 
@@ -23,7 +24,7 @@ class Failed(BaseException):
     """Ends a cell whose error has been shown already."""
 
 
-class Shell(ZMQInteractiveShell):  # type: ignore[misc]
+class Shell(ZMQInteractiveShell):
     """Runs the cells of a notebook; what goes wrong is shown where the user's code is."""
 
     def init_prefilter(self) -> None:

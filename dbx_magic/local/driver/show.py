@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import decimal
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from ..outputs import TABLE
+from dbx_magic.local.outputs import TABLE
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -33,7 +33,7 @@ def display(*things: Any, **_: Any) -> None:
         elif frame.isStreaming:
             raise ValueError(
                 "A streaming DataFrame cannot be displayed here. Write it somewhere first, as in"
-                ' df.writeStream.format("memory").queryName("t").start(), and display spark.table("t").'
+                ' df.writeStream.format("memory").queryName("t").start(), and display that table.'
             )
         else:
             show_frame(frame)
@@ -49,7 +49,8 @@ def displayHTML(html: str) -> None:  # noqa: N802 - Databricks' name
 def show_frame(frame: DataFrame) -> None:
     """Show a DataFrame as a table, as many rows as Databricks would."""
     zone = ZoneInfo(frame.sparkSession.conf.get("spark.sql.session.timeZone") or "UTC")
-    rows, size, truncated = [], 0, False
+    rows: list[list[Any]] = []
+    size, truncated = 0, False
     for row in frame.limit(MAX_ROWS + 1).collect():
         values = [plain(value, zone) for value in row]
         size += len(json.dumps(values, ensure_ascii=False).encode())
@@ -87,28 +88,28 @@ def plain(value: Any, zone: ZoneInfo) -> Any:
         case None | bool() | int() | str():
             return value
         case float():
-            return (
-                value
-                if math.isfinite(value)
-                else str(value).replace("inf", "Infinity").replace("nan", "NaN")
-            )
+            if math.isfinite(value):
+                return value
+            return str(value).replace("inf", "Infinity").replace("nan", "NaN")
         case decimal.Decimal():
             return format(value, "f")
-        case datetime.datetime():
+        case dt.datetime():
             return value.astimezone(zone).isoformat(timespec="milliseconds")
-        case datetime.date():
+        case dt.date():
             return value.isoformat()
         case bytes() | bytearray():
             return base64.b64encode(value).decode()
         case dict():
             return {_key(key, zone): plain(item, zone) for key, item in value.items()}
         case tuple() if hasattr(value, "asDict"):
-            return {
-                name: plain(item, zone) for name, item in zip(value.__fields__, value, strict=True)
-            }
+            return {name: plain(item, zone) for name, item in _fields(value)}
         case list() | tuple():
             return [plain(item, zone) for item in value]
     return str(value)
+
+
+def _fields(row: Any) -> Iterator[tuple[str, Any]]:
+    return zip(row.__fields__, row, strict=True)
 
 
 def _key(key: Any, zone: ZoneInfo) -> str:

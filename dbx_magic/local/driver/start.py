@@ -46,7 +46,7 @@ class Driver:
             "getArgument": self.dbutils.widgets.get,
         }
         self.shell.push(names, interactive=False)
-        # IPython's own `open` would travel with functions to Spark's processes, and IPython with it.
+        # IPython's own `open` would go with functions to Spark's processes, and IPython with it.
         self.shell.user_ns.pop("open", None)
         _offer_modules(self.shell.user_ns, self.dbutils)
         self._kernel = app.kernel
@@ -82,8 +82,7 @@ class Driver:
 
 def main(connection_file: str) -> None:
     """Run the kernel until it is told to end or its parent is gone."""
-    IPKernelApp.kernel_class = Kernel
-    app = IPKernelApp.instance()
+    app: Any = IPKernelApp.instance(kernel_class=Kernel)
     app.initialize(["-f", connection_file])
     global driver  # noqa: PLW0603 - there is one in a process, and it is asked for by name
     driver = Driver(app, attach())

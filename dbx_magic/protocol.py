@@ -53,10 +53,12 @@ def typescript() -> str:
     """Write ``labextension/src/protocol.ts``: what the browser may send and will get."""
     known: dict[str, str] = {}
     arguments = [
-        f"  {name}: {{ {_arguments(name)} }};" if VERBS[name].parameters else f"  {name}: {{}};"
+        f"  {name}: {{ {_arguments(name)} }};"
+        if VERBS[name].parameters
+        else f"  {name}: Record<string, never>;"
         for name in VERBS
     ]
-    results = [f"  {name}: {_type(verb.result, known)};" for name, verb in VERBS.items()]
+    results = [f"  {name}: {_result(verb.result, known)};" for name, verb in VERBS.items()]
     shown = [output.Stream, output.Display, output.Failure]
     told = [events.Note, events.Progress]
     lines = [
@@ -83,7 +85,7 @@ def typescript() -> str:
         ),
         "  ;",
         "",
-        "export interface IFailure {",
+        "export interface IError {",
         "  type: string;",
         "  message: string;",
         "  hint: string;",
@@ -98,6 +100,11 @@ def _arguments(name: str) -> str:
         f"{item.name}{'' if item.default is item.empty else '?'}: {_type(item.annotation, {})}"
         for item in VERBS[name].parameters.values()
     )
+
+
+def _result(kind: Any, known: dict[str, str]) -> str:
+    kinds = typing.get_args(kind) or (kind,)
+    return " | ".join(f"({{ type: '{one.__name__}' }} & {_type(one, known)})" for one in kinds)
 
 
 _PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", Any: "unknown"}

@@ -19,7 +19,8 @@ export default defineConfig([
     rules: {
       curly: ['error', 'all'],
       eqeqeq: 'error',
-      'no-console': 'error'
+      'no-console': 'error',
+      'jupyter/prefer-lazy-imports': 'off' // all of it is smaller than a request
     }
   }
 ]);

@@ -1,7 +1,8 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
-import { Arguments, IDbx } from './tokens';
+import { Event, IArguments, IResults, Verb } from './protocol';
+import { IDbx } from './tokens';
 
 /** What is wrong, and what can be done about it. */
 export class DbxError extends Error {
@@ -17,18 +18,18 @@ export class DbxError extends Error {
 export class Dbx implements IDbx {
   constructor(private readonly serverSettings: ServerConnection.ISettings) {}
 
-  async *perform<Result>(
-    verb: string,
-    args: Arguments,
+  async *perform<V extends Verb>(
+    verb: V,
+    args: IArguments[V],
     path: string
-  ): AsyncGenerator<object, Result> {
+  ): AsyncGenerator<Event, IResults[V]> {
     const response = await ServerConnection.makeRequest(
       URLExt.join(this.serverSettings.baseUrl, 'dbx-magic', verb),
       { method: 'POST', body: JSON.stringify({ arguments: args, path }) },
       this.serverSettings
     );
     const type = response.headers.get('Content-Type') ?? '';
-    if (!type.startsWith('application/x-ndjson') || !response.body) {
+    if (!response.body || !type.startsWith('application/x-ndjson')) {
       throw await ServerConnection.ResponseError.create(response);
     }
     for await (const text of lines(response.body)) {
@@ -41,12 +42,12 @@ export class Dbx implements IDbx {
       }
       yield line;
     }
-    throw new DbxError(`The server stopped before ${verb} was done.`);
+    throw new DbxError(`The Jupyter server ended before ${verb} did.`);
   }
 }
 
 /** Split a body into its lines as they come; leaving early closes the connection. */
-export async function* lines(
+async function* lines(
   body: ReadableStream<Uint8Array>
 ): AsyncGenerator<string> {
   const reader = body.getReader();
@@ -67,4 +68,15 @@ export async function* lines(
   } finally {
     await reader.cancel();
   }
+}
+
+/** Run a verb to its end, for those who only want its result. */
+export async function drive<Result>(
+  work: AsyncGenerator<Event, Result>
+): Promise<Result> {
+  let step = await work.next();
+  while (!step.done) {
+    step = await work.next();
+  }
+  return step.value;
 }

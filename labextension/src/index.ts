@@ -7,6 +7,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Dbx } from './dbx';
+import { Project } from './project';
 import { StatusItem } from './status';
 import { IDbx } from './tokens';
 
@@ -14,7 +15,7 @@ export { IDbx } from './tokens';
 
 const dbx: JupyterFrontEndPlugin<IDbx> = {
   id: 'dbx-magic:dbx',
-  description: 'Carries out the verbs of dbx_magic for other plugins.',
+  description: 'Performs the verbs of dbx_magic for other plugins.',
   autoStart: true,
   provides: IDbx,
   activate: (app: JupyterFrontEnd): IDbx =>
@@ -36,20 +37,24 @@ const status: JupyterFrontEndPlugin<void> = {
     if (!statusBar) {
       return;
     }
-    const item = new StatusItem(
-      dbx,
-      (translator ?? nullTranslator).load('dbx_magic')
-    );
-    const follow = (): void => {
+    const project = new Project(dbx);
+    const documentInFront = (): string | null => {
       const widget = app.shell.currentWidget;
-      if (widget instanceof DocumentWidget) {
-        void item.refresh(widget.context.localPath);
-      }
+      return widget instanceof DocumentWidget ? widget.context.localPath : null;
     };
-    app.shell.currentChanged?.connect(follow);
-    void app.restored.then(follow);
+    app.shell.currentChanged?.connect(() => {
+      // A terminal or the launcher belongs to no project: the last one stays.
+      const path = documentInFront();
+      if (path !== null) {
+        project.follow(path);
+      }
+    });
+    void app.restored.then(() => project.follow(documentInFront() ?? ''));
     statusBar.registerStatusItem(status.id, {
-      item,
+      item: new StatusItem(
+        project,
+        (translator ?? nullTranslator).load('dbx_magic')
+      ),
       align: 'left',
       rank: 100
     });

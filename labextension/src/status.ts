@@ -1,55 +1,35 @@
 import { TranslationBundle } from '@jupyterlab/translation';
-import { Poll } from '@lumino/polling';
 import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import { DbxError } from './dbx';
-import { IDbx } from './tokens';
+import { Project } from './project';
+import { IClusterStatus, IResults } from './protocol';
+import { symbolOf, wordsOf } from './states';
 
-interface IStatus {
-  target: string;
-  cluster: { name: string; state: string } | null;
-}
-
-/** The target and the picked cluster of the project that the current document lies in. */
+/** The target and the picked cluster in the status bar; a click reads them again. */
 export class StatusItem extends Widget {
   constructor(
-    private readonly dbx: IDbx,
+    private readonly project: Project,
     private readonly trans: TranslationBundle
   ) {
     super({ node: document.createElement('button') });
-    this.addClass('jp-DbxStatus');
     this.addClass('jp-StatusBar-TextItem');
     this.addClass('jp-mod-highlighted');
-    this.poll = new Poll({
-      name: 'dbx-magic:status',
-      auto: false,
-      factory: () => this.read(),
-      frequency: { interval: 30_000, backoff: true, max: 300_000 },
-      standby: 'when-hidden'
-    });
-  }
-
-  /** Read again, now. */
-  async refresh(path: string): Promise<void> {
-    this.path = path;
-    await this.poll.refresh();
-  }
-
-  dispose(): void {
-    this.poll.dispose();
-    super.dispose();
+    this.addClass('jp-DbxStatus');
+    project.changed.connect(this.update, this);
   }
 
   handleEvent(event: Event): void {
     if (event.type === 'click') {
-      void this.poll.refresh();
+      this.project.refresh();
     }
   }
 
   protected onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
     this.node.addEventListener('click', this);
+    this.update();
   }
 
   protected onBeforeDetach(message: Message): void {
@@ -57,24 +37,61 @@ export class StatusItem extends Widget {
     super.onBeforeDetach(message);
   }
 
-  private async read(): Promise<void> {
-    const work = this.dbx.perform<IStatus>('status', {}, this.path);
-    try {
-      let step = await work.next();
-      while (!step.done) {
-        step = await work.next();
-      }
-      const status = step.value;
-      this.node.textContent = status.cluster
-        ? `${status.target} · ${status.cluster.name}`
-        : this.trans.__('%1 · no cluster picked', status.target);
-    } catch (error) {
-      this.node.textContent = this.trans.__('Databricks: no project');
-      this.node.title =
-        error instanceof DbxError ? `${error.message} ${error.hint}` : '';
-    }
+  protected onUpdateRequest(): void {
+    const { status, error } = this.project;
+    const [text, title] = error
+      ? this.failed(error)
+      : status
+        ? this.known(status)
+        : [this.trans.__('Databricks …'), ''];
+    this.node.textContent = text;
+    this.node.title = title;
   }
 
-  private readonly poll: Poll;
-  private path = '';
+  private failed(error: Error): [string, string] {
+    const hint = error instanceof DbxError ? error.hint : '';
+    return [this.trans.__('Databricks ✗'), `${error.message} ${hint}`];
+  }
+
+  private known(status: IResults['status']): [string, string] {
+    const { trans } = this;
+    if (status.type === 'NoProject') {
+      return [
+        trans.__('no Databricks project'),
+        trans.__(
+          '%1 is no project yet. Make one with: %dbx init',
+          status.folder
+        )
+      ];
+    }
+    const trouble = status.troubles['workspace'] ?? status.troubles['cluster'];
+    if (trouble) {
+      return [`${status.target} · !`, trouble];
+    }
+    const place = trans.__('%1, as %2', status.host, status.user);
+    return status.cluster
+      ? [
+          `${status.target} · ${symbolOf(status.cluster.state)} ${status.cluster.name}`,
+          `${this.cluster(status.cluster)}\n${place}`
+        ]
+      : [trans.__('%1 · no cluster', status.target), place];
+  }
+
+  private cluster(cluster: IClusterStatus): string {
+    const parts = [
+      this.trans.__(
+        '%1 is %2',
+        cluster.name,
+        wordsOf(cluster.state, this.trans)
+      ),
+      this.trans.__('runtime %1', cluster.runtime),
+      cluster.size
+    ];
+    if (cluster.differs.length > 0) {
+      parts.push(
+        this.trans.__('differs from its spec: %1', cluster.differs.join(', '))
+      );
+    }
+    return parts.join(' · ');
+  }
 }

@@ -1,23 +1,22 @@
 import { Token } from '@lumino/coreutils';
 
-/** What a verb is called with. */
-export type Arguments = Record<string, unknown>;
+import { Event, IArguments, IResults, Verb } from './protocol';
 
-/** The verbs of dbx_magic, carried out by the Jupyter server. */
+/** The verbs of dbx_magic, performed by the Jupyter server. */
 export interface IDbx {
   /**
-   * Carry out a verb for the project that `path` lies in.
+   * Perform a verb on the project around the document at `path`.
    *
-   * The iterator yields events and returns the result; leaving it early stops the verb.
+   * It yields events and returns the result; leaving it early stops a verb that only reads.
    */
-  perform<Result>(
-    verb: string,
-    args: Arguments,
+  perform<V extends Verb>(
+    verb: V,
+    args: IArguments[V],
     path: string
-  ): AsyncGenerator<object, Result>;
+  ): AsyncGenerator<Event, IResults[V]>;
 }
 
 export const IDbx = new Token<IDbx>(
   'dbx-magic:IDbx',
-  'Carries out the verbs of dbx_magic for a project.'
+  'Performs the verbs of dbx_magic on a project.'
 );

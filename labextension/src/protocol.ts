@@ -1,0 +1,247 @@
+// Written by dbx_magic/protocol.py (`make protocol`); a test holds the two together.
+
+export interface IArguments {
+  status: Record<string, never>;
+  init: { name?: string; example?: boolean; dry_run?: boolean; expect?: string };
+  use: { target: string };
+  clusters: Record<string, never>;
+  pick: { cluster: string };
+  rebuild: { dry_run?: boolean; fresh?: boolean; delete_first?: boolean; wait?: boolean; timeout?: number; expect?: string };
+  start: { cluster?: string; timeout?: number };
+  stop: { cluster?: string; timeout?: number };
+  convert: Record<string, never>;
+  push: { paths?: string[]; dry_run?: boolean; force?: boolean; prune?: boolean; to?: string; expect?: string };
+  exec: { code: string; language?: 'python' | 'sql' | 'scala' | 'r' | 'sh'; cluster?: string };
+  run: { notebook: string; parameter?: Record<string, string> | null; cluster?: string };
+  commit: { message: string; dry_run?: boolean; expect?: string };
+  local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };
+  demo: { name?: string };
+}
+
+export interface IResults {
+  status: ({ type: 'Status' } & IStatus) | ({ type: 'NoProject' } & INoProject);
+  init: ({ type: 'Initialised' } & IInitialised);
+  use: ({ type: 'InUse' } & IInUse);
+  clusters: ({ type: 'Clusters' } & IClusters);
+  pick: ({ type: 'Cluster' } & ICluster);
+  rebuild: ({ type: 'Rebuilt' } & IRebuilt);
+  start: ({ type: 'Cluster' } & ICluster);
+  stop: ({ type: 'Cluster' } & ICluster);
+  convert: ({ type: 'Sources' } & ISources);
+  push: ({ type: 'Pushed' } & IPushed);
+  exec: ({ type: 'Executed' } & IExecuted);
+  run: ({ type: 'Ran' } & IRan);
+  commit: ({ type: 'Committed' } & ICommitted);
+  local: ({ type: 'LocalWorkspace' } & ILocalWorkspace) | ({ type: 'ShellVariables' } & IShellVariables);
+  demo: ({ type: 'Demonstrated' } & IDemonstrated);
+}
+
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'convert', 'push', 'exec', 'run', 'commit', 'local', 'demo'] as const;
+
+export type Verb = (typeof VERBS)[number];
+
+export type Event =
+  | ({ event: 'Note' } & INote)
+  | ({ event: 'Progress' } & IProgress)
+  | { event: 'Planned'; plan: IPlan }
+  | ({ event: 'Shown'; kind: 'Stream' } & IStream)
+  | ({ event: 'Shown'; kind: 'Display' } & IDisplay)
+  | ({ event: 'Shown'; kind: 'Failure' } & IFailure)
+  ;
+
+export interface IError {
+  type: string;
+  message: string;
+  hint: string;
+}
+
+export interface IClusterStatus {
+  name: string;
+  cluster_id: string;
+  state: string;
+  runtime: string;
+  size: string;
+  differs: string[];
+}
+
+export interface IVersionStatus {
+  branch: string;
+  commit: string;
+  changed: string[];
+  unpublished: number | null;
+}
+
+export interface IStatus {
+  project: string;
+  target: string;
+  host: string;
+  user: string;
+  cluster: IClusterStatus | null;
+  version: IVersionStatus | null;
+  troubles: Record<string, string>;
+}
+
+export interface INoProject {
+  folder: string;
+  target: string;
+  cluster: null;
+}
+
+export interface IInitialised {
+  root: string;
+  made: string[];
+  kept: string[];
+  dry_run: boolean;
+}
+
+export interface IInUse {
+  target: string;
+  host: string;
+  user: string;
+}
+
+export interface IClusterRow {
+  name: string;
+  cluster_id: string;
+  state: string;
+  runtime: string;
+  size: string;
+  creator: string;
+  stops: string;
+  picked: boolean;
+  equal: boolean | null;
+}
+
+export interface IClusters {
+  rows: IClusterRow[];
+  workspace: string;
+}
+
+export interface ICluster {
+  name: string;
+  cluster_id: string;
+  state: string;
+  what: string;
+  note: string;
+}
+
+export interface IRebuilt {
+  cluster: string;
+  cluster_id: string;
+  changed: boolean;
+  ready: boolean;
+  seconds: number;
+  dry_run: boolean;
+}
+
+export interface ISources {
+  written: string[];
+  removed: string[];
+  unchanged: number;
+  seconds: number;
+}
+
+export interface IPushed {
+  root: string;
+  sent: string[];
+  removed: string[];
+  unchanged: number;
+  left: string[];
+  size: number;
+  backup: string;
+  dry_run: boolean;
+  seconds: number;
+}
+
+export interface IExecuted {
+  cluster: string;
+  seconds: number;
+}
+
+export interface IRan {
+  notebook: string;
+  run_id: number;
+  value: string;
+  seconds: number;
+  link: string;
+}
+
+export interface ICommittedFile {
+  path: string;
+  symbol: '+' | '~' | '−';
+}
+
+export interface ICommitted {
+  commit: string;
+  branch: string;
+  message: string;
+  files: ICommittedFile[];
+  spec: string;
+  dry_run: boolean;
+}
+
+export interface ILocalWorkspace {
+  url: string;
+  home: string;
+  pid: number | null;
+  clusters: string[];
+  disk: number;
+}
+
+export interface IShellVariables {
+  lines: string[];
+}
+
+export interface IDemonstrated {
+  folder: string;
+  cluster: string;
+  place: string;
+  commit: string;
+  seconds: number;
+}
+
+export interface INote {
+  text: string;
+  symbol: string;
+}
+
+export interface IProgress {
+  subject: string;
+  state: string;
+  elapsed: number;
+  expected: number | null;
+  done: number | null;
+  total: number | null;
+  unit: string;
+  link: string;
+}
+
+export interface IChange {
+  symbol: '+' | '~' | '−' | '!';
+  subject: string;
+  before: string;
+  after: string;
+  reason: string;
+}
+
+export interface IPlan {
+  title: string;
+  fingerprint: string;
+  changes: IChange[];
+}
+
+export interface IStream {
+  name: 'stdout' | 'stderr';
+  text: string;
+}
+
+export interface IDisplay {
+  data: Record<string, unknown>;
+  metadata: Record<string, unknown>;
+}
+
+export interface IFailure {
+  name: string;
+  value: string;
+  traceback: string[];
+}

@@ -1,0 +1,143 @@
+"""A real JupyterLab with the built extension, in a real headless Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"checkForUpdates": False, "fetchNews": "false"}
+}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A JupyterLab that is up; ``root`` is the folder it shows."""
+
+    url: str
+    token: str
+    root: Path
+
+    def address(self, path: str) -> str:
+        """Where a document opens, in a layout that no other test has touched."""
+        layout = f"auto-{secrets.token_hex(4)}"
+        return f"{self.url}/lab/workspaces/{layout}/tree/{path}?token={self.token}"
+
+
+@pytest.fixture(scope="session")
+def lab(wheel: Path, local_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab as it is after ``pip install`` of the wheel."""
+    home = tmp_path_factory.mktemp("lab")
+    root = home / "root"
+    root.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(home)
+    installed = next(home.glob("*.data")) / "data"
+    settings = home / "config" / "labconfig" / "default_setting_overrides.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps(SETTINGS))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    started = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16), root)
+    log = home / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
+                *(f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"),
+            ],
+            stdout=output,
+            stderr=output,
+            env={
+                **os.environ,
+                "HOME": str(home),
+                "JUPYTER_TOKEN": started.token,
+                "JUPYTER_PATH": str(installed / "share" / "jupyter"),
+                "JUPYTER_CONFIG_PATH": str(installed / "etc" / "jupyter"),
+                "JUPYTER_CONFIG_DIR": str(home / "config"),
+                "JUPYTER_DATA_DIR": str(home / "data"),
+                "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+            },
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(started):
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield started
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _answers(lab: Lab) -> bool:
+    try:
+        with urllib.request.urlopen(f"{lab.url}/api?token={lab.token}", timeout=5):
+            return True
+    except urllib.error.URLError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def executable(unavailable: Callable[[str], NoReturn]) -> str:
+    """Chromium: ``CHROMIUM``, the machine's own, else Debian's, installed now."""
+    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
+        for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
+            subprocess.run(["apt-get", *command], stdout=subprocess.DEVNULL, check=False)
+        found = shutil.which("chromium")
+    return found or unavailable("There is no Chromium, and it cannot be installed from here.")
+
+
+@pytest.fixture(scope="module")
+def chromium(executable: str) -> Iterator[Browser]:
+    """Chromium, headless; it ends with the module, because its event loop suffers no other."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A fresh page."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)  # a loaded machine is slow, not wrong
+    yield page
+    context.close()
+
+
+@pytest.fixture(autouse=True)
+def shot(page: Page, request: pytest.FixtureRequest) -> Iterator[Callable[[str], None]]:
+    """Keep what the page shows now in ``artifacts/``, and once more at the end of the test."""
+
+    def shot(name: str) -> None:
+        page.screenshot(path=ARTIFACTS / f"{request.node.name}.{name}.png")
+
+    yield shot
+    shot("end")

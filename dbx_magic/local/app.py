@@ -34,8 +34,11 @@ class Operations:
         """Answer one request."""
         operation, version = self._find(scope)
         request = Request(scope, receive)
-        call = await read_call(request, version, self._user, raw_body=operation.raw_body)
-        result: Any = await operation.handler(call)
+        try:
+            call = await read_call(request, version, self._user, raw_body=operation.raw_body)
+            result: Any = await operation.handler(call)
+        finally:
+            await request.close()
         response = result if isinstance(result, Response) else JSONResponse(result)
         await response(scope, receive, send)
 

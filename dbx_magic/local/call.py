@@ -97,12 +97,12 @@ def as_whole(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise invalid(f"Field {name} must be a whole number, got {json.dumps(value)[:100]}")
     try:
-        number = float(value) if isinstance(value, float) else int(value)
+        number = int(value)
     except (ValueError, OverflowError):
         raise invalid(f"Field {name} must be a whole number, got {value!r}") from None
-    if number != int(number):
+    if isinstance(value, float) and number != value:
         raise invalid(f"Field {name} must be a whole number, got {value!r}")
-    return int(number)
+    return number
 
 
 Handler = Callable[[Call], Awaitable[Answer]]

@@ -70,11 +70,11 @@ class Gate:
 
     def _check(self, scope: Scope) -> None:
         headers = dict(scope["headers"])
-        host = urlsplit("//" + headers.get(b"host", b"").decode("latin-1"))
-        if _host_name(host.netloc) not in _HOSTS:
+        host = headers.get(b"host", b"").decode("latin-1")
+        if _host_name(host) not in _HOSTS:
             raise Refused("PERMISSION_DENIED", "This host name is not the local workspace's.")
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host.netloc:
+        if origin is not None and origin.decode("latin-1") != f"http://{host}":
             raise Refused("PERMISSION_DENIED", "Requests from other web pages are not answered.")
         if scope["path"].startswith(_OPEN_PATHS):
             return

@@ -132,7 +132,7 @@ class Tree:
         items = []
         with os.scandir(self.file(path)) as entries:
             for entry in entries:
-                if not entry.is_symlink():
+                if not entry.is_symlink() and entry.name != ".git":
                     child = f"{prefix}/{entry.name}"
                     items.append(self._item(child, entry.stat(), rows.get(child)))
         return sorted(items, key=lambda item: item.path)
@@ -144,17 +144,21 @@ class Tree:
             if item.object_type in ("DIRECTORY", "REPO"):
                 yield from self.walk(item.path)
 
-    def make_folder(self, path: str, object_type: str = "DIRECTORY") -> Item:
+    def make_folder(self, path: str) -> Item:
         """A folder, with those above it; one that is there stays as it is."""
         item = self.find(path)
         if item is None:
             if path != "/":
                 self.make_folder(parent_of(path))
             self.file(path).mkdir()
-            return self._note(path, object_type, None)
+            return self._note(path, "DIRECTORY", None)
         if item.object_type not in ("DIRECTORY", "REPO"):
             raise exists(f"Path ({path}) already exists and is not a folder.")
         return item
+
+    def make_repo(self, path: str) -> Item:
+        """Note that a folder is a clone of a git repository."""
+        return self._note(path, "REPO", None)
 
     def write(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .call import Operation
 from .clusters import Clusters
 from .commands import Commands
@@ -15,10 +17,15 @@ from .jobs import Jobs
 from .libraries import Libraries
 from .lifecycle import Lifecycle
 from .objects import Objects
+from .permissions import Permissions
+from .records import Records
+from .repos import Repos
 from .run_calls import RunCalls
 from .runs import Runs
+from .secrets import Secrets
 from .store import Store
 from .tree import Tree
+from .vault import Vault
 
 
 class Workspace:
@@ -32,6 +39,7 @@ class Workspace:
         self._tree = Tree(self._store, home, self.user)
         self._lifecycle = Lifecycle(self._store, home, url=url, token=token)
         self._disk = Disk(home)
+        self._vault = Vault(home)
         self._runs = Runs(self._store, self._lifecycle, self._tree, home)
 
     def operations(self) -> list[Operation]:
@@ -45,8 +53,26 @@ class Workspace:
             *Dbfs(self._disk, self._store).operations(),
             *Files(self._disk).operations(),
             *Jobs(self._store, self._runs).operations(),
+            *Secrets(self._store, self._vault).operations(),
+            *Repos(self._store, self._tree).operations(),
+            *Records(self._store, self._vault).operations(),
+            *Permissions(self._store, self._known()).operations(),
             *RunCalls(self._runs, self._url).operations(),
         ]
+
+    def _known(self) -> dict[str, Callable[[str], bool]]:
+        """Whether a thing that permissions are asked for exists, by its kind."""
+
+        def is_object(object_id: str) -> bool:
+            return object_id.isdecimal() and self._tree.by_id(int(object_id)) is not None
+
+        return {
+            "clusters": lambda key: key in self._lifecycle.clusters,
+            "jobs": lambda key: self._store.get("job", key) is not None,
+            "cluster-policies": lambda key: self._store.get("policy_id", key) is not None,
+            "instance-pools": lambda key: self._store.get("instance_pool_id", key) is not None,
+            **dict.fromkeys(("notebooks", "directories", "files", "repos"), is_object),
+        }
 
     async def start(self) -> None:
         """Begin what goes on without being asked."""

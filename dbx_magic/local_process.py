@@ -17,8 +17,6 @@ from .errors import WorkspaceError
 _START_SECONDS = 30.0
 # Started here: only their parent can tell that they have ended.
 _children: dict[int, subprocess.Popen[bytes]] = {}
-# A process that outlives its Popen on purpose; a Popen that is collected would complain.
-_started: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,6 @@ def start() -> Server:
             start_new_session=True,
             cwd=home(),
         )
-    _started.append(process)
     _children[process.pid] = process
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:

@@ -20,7 +20,7 @@ _SETTLED_NS = 50_000_000
 _TEXT_LIMIT = 2_000_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS known (
-    place TEXT, path TEXT, kind TEXT, fingerprint TEXT, language TEXT, since INTEGER, until INTEGER,
+    place TEXT, path TEXT, kind TEXT, fingerprint TEXT, language TEXT, modified_at INTEGER,
     PRIMARY KEY (place, path)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pending (
     place TEXT, path TEXT, kind TEXT, fingerprint TEXT, language TEXT,
@@ -38,19 +38,12 @@ CREATE TABLE IF NOT EXISTS values_of (place TEXT, name TEXT, value TEXT, PRIMARY
 class Known:
     """Content that was on both sides.
 
-    While the workspace's own time of an object's last edit lies between ``since`` and ``until``
-    (milliseconds), nobody has touched it there since.
+    While the workspace gives ``modified_at`` (its own milliseconds) as the time of the object's
+    last edit, it still has that content; ``None`` if that has to be looked up.
     """
 
     content: Content
-    since: int | None = None
-    until: int | None = None
-
-    def is_at(self, modified_at: int | None) -> bool:
-        """Whether an object with this time of its last edit still has the content."""
-        if modified_at is None or self.since is None or self.until is None:
-            return False
-        return self.since <= modified_at <= self.until
+    modified_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,17 +89,17 @@ class Base:
     def known(self) -> dict[str, Known]:
         """All that was on both sides, by path."""
         rows = self._db.execute(
-            "SELECT path, kind, fingerprint, language, since, until FROM known WHERE place = ?",
+            "SELECT path, kind, fingerprint, language, modified_at FROM known WHERE place = ?",
             (self._place,),
         )
-        return {row[0]: Known(Content(*row[1:4]), row[4], row[5]) for row in rows}
+        return {row[0]: Known(Content(*row[1:4]), row[4]) for row in rows}
 
     def keep(self, path: str, known: Known, text: bytes | None = None) -> None:
         """Note what is on both sides now, with its text if it can be merged later."""
         content = known.content
         self._db.execute(
-            "REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self._place, path, *_row(content), known.since, known.until),
+            "REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?)",
+            (self._place, path, *_row(content), known.modified_at),
         )
         self._db.execute("DELETE FROM pending WHERE place = ? AND path = ?", (self._place, path))
         if text is not None and len(text) <= _TEXT_LIMIT:

@@ -12,8 +12,8 @@ from .comparison import FOLDER, Content, PushStep, Remove, Send
 from .crew import Crew, Pile
 from .errors import ProjectError
 from .events import Progress, Work
-from .pushlock import PushLock
-from .remote import RECORD, Folder, Record
+from .pushlock import Clock, PushLock
+from .remote import RECORD, Folder, Record, Seen
 from .sending import Sender, Sent
 from .sides import Sides, note_record
 from .tree import Entry
@@ -52,6 +52,7 @@ class Pushing:
         self._lock = lock
         self._sides = sides
         self._sender = sender
+        self._clock: Clock | None = None
         self._begun = time.monotonic()
         self._told = 0.0
         self._done = 0
@@ -92,18 +93,45 @@ class Pushing:
                 self._base.keep(step.path, Known(FOLDER))
 
     def _send(self, steps: Sequence[Send]) -> Work[None]:
+        if not steps:
+            return
+        reading = self._crew.start(self._lock.read_clock)
         pile: Pile[Sent] = Pile(self._crew)
         for step in steps:
             entry, seen = self._sides.entries[step.path], self._sides.seen.get(step.path)
             pile.add(partial(self._sender.send, step, entry, seen))
+        arrived: list[Sent] = []
         for sent in pile.results():
             if sent is not None:
+                arrived.append(sent)
                 self._done += 1
-                self._bytes += len(sent.text)
-                text = sent.text if sent.known.content.kind == "notebook" else None
+                self._bytes += len(sent.data)
+                text = sent.data if sent.content.kind == "notebook" else None
                 with self._base.saving():
-                    self._base.keep(sent.path, sent.known, text)
+                    self._base.keep(sent.path, Known(sent.content), text)
             yield from self._tell("sending", always=sent is None)
+        self._clock = reading.result()
+        if self._clock:
+            yield from self._stamp(arrived, self._clock)
+
+    def _stamp(self, arrived: Sequence[Sent], clock: Clock) -> Work[None]:
+        """Note when the workspace says that it was edited last: by us, unless that was later."""
+        folders = {sent.path.rpartition("/")[0] for sent in arrived}
+        looking = self._folder.see_again(self._crew, folders)
+        found: dict[str, Seen] = {}
+        while True:
+            try:
+                next(looking)
+            except StopIteration as end:
+                found = end.value
+                break
+            yield self._progress("checking")
+        with self._base.saving():
+            for sent in arrived:
+                since, until = clock.span(sent.begun, sent.ended)
+                seen = found.get(sent.path)
+                if seen and seen.modified_at and since <= seen.modified_at <= until:
+                    self._base.keep(sent.path, Known(sent.content, seen.modified_at))
 
     def _remove(self, steps: Sequence[Remove]) -> Work[None]:
         """Remove objects, then folders from the innermost outwards."""
@@ -138,15 +166,19 @@ class Pushing:
             self._folder.root, state, elapsed, done=self._done, total=self._total, unit="objects"
         )
 
-    def write_record(self, user: str, commit: str, *, clean: bool) -> None:
-        """Leave the record of this push beside the notebooks."""
+    def finish(self, user: str, commit: str, *, clean: bool) -> None:
+        """Leave the record of this push beside the notebooks, and give the lock back."""
+        # At once, to save a round trip. Should the record's request be held up for so long that
+        # somebody else's whole push fits in between, a fresh clone would read more than it must.
+        releasing = self._crew.start(self._lock.release)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         record = Record(user, now, commit, clean, self._base.known())
         begun = time.monotonic()
         self._folder.workspace.put(self._folder.full(RECORD), record.render(), "RAW")
-        if self._lock.clock:
+        if self._clock:
             with self._base.saving():
-                note_record(self._base, *self._lock.clock.span(begun, time.monotonic()))
+                note_record(self._base, *self._clock.span(begun, time.monotonic()))
+        releasing.result()
 
 
 def sending_of(here: Mapping[str, Content], known: Mapping[str, Known]) -> dict[str, Content]:

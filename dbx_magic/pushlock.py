@@ -51,8 +51,8 @@ class PushLock:
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     left: Mapping[str, Content] = field(default_factory=dict)
-    clock: Clock | None = None
     _id: str = field(default_factory=lambda: secrets.token_hex(8))
+    _taken: tuple[float, float] = (0.0, 0.0)
     _renewed: float = 0.0
     _is_held: bool = False
 
@@ -69,9 +69,15 @@ class PushLock:
                 raise
             begun, ended = self._take_over()
         self._is_held = True
+        self._taken = (begun, ended)
+
+    def read_clock(self) -> Clock | None:
+        """Compare the workspace's clock with ours, by the time that the lock was written."""
         seen = self.folder.look(PATH)
-        if seen and seen.modified_at is not None:
-            self.clock = Clock(seen.modified_at - ended * 1000, seen.modified_at - begun * 1000)
+        if seen is None or seen.modified_at is None:
+            return None
+        begun, ended = self._taken
+        return Clock(seen.modified_at - ended * 1000, seen.modified_at - begun * 1000)
 
     def renew(self) -> None:
         """Say that the push is still alive, when that is due."""

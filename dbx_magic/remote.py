@@ -64,8 +64,7 @@ class Record:
                     known.content.kind,
                     known.content.fingerprint,
                     known.content.language,
-                    known.since,
-                    known.until,
+                    known.modified_at,
                 ]
                 for path, known in sorted(self.objects.items())
             },
@@ -83,8 +82,8 @@ def read_record(data: bytes) -> Record | None:
             content["commit"],
             content["clean"],
             {
-                path: Known(Content(kind, fingerprint, language), since, until)
-                for path, (kind, fingerprint, language, since, until) in content["objects"].items()
+                path: Known(Content(kind, fingerprint, language), modified_at)
+                for path, (kind, fingerprint, language, modified_at) in content["objects"].items()
             },
         )
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -121,6 +120,21 @@ class Folder:
                 if seen.kind == "folder" and seen.path not in asked:
                     asked.add(seen.path)
                     pile.add(partial(self.list, seen.path))
+        return found
+
+    def see_again(
+        self, crew: Crew, folders: Iterable[str]
+    ) -> Generator[None, None, dict[str, Seen]]:
+        """List some folders, without those in them; yields while it waits."""
+        pile: Pile[list[Seen]] = Pile(crew)
+        for folder in folders:
+            pile.add(partial(self.list, folder))
+        found: dict[str, Seen] = {}
+        for objects in pile.results():
+            if objects is None:
+                yield
+            else:
+                found |= {seen.path: seen for seen in objects}
         return found
 
     def list(self, folder: str) -> list[Seen]:

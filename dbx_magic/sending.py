@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from .base import Known
 from .comparison import Content, Remove, Send
 from .errors import ConflictError, WorkspaceError
 from .notebook import EXTENSIONS
 from .project import Project, write
-from .pushlock import Clock
 from .remote import Folder, Seen
 from .tree import Entry, read
 
 
 @dataclass(frozen=True)
 class Sent:
-    """One object that is in the workspace as it is in the project."""
+    """One object that was written, and between which of our times (``monotonic``) it was."""
 
     path: str
-    known: Known
-    text: bytes
+    content: Content
+    data: bytes
+    begun: float
+    ended: float
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,9 @@ def new_backup(project: Project) -> Backup:
 class Sender:
     """One push's way of writing objects: each is looked at just before it is replaced."""
 
-    def __init__(
-        self, project: Project, folder: Folder, clock: Clock | None, backup: Backup | None
-    ) -> None:
+    def __init__(self, project: Project, folder: Folder, backup: Backup | None) -> None:
         self._project = project
         self._folder = folder
-        self._clock = clock
         self._backup = backup
 
     def send(self, step: Send, entry: Entry, seen: Seen | None) -> Sent:
@@ -86,9 +83,7 @@ class Sender:
                 raise
             # Either somebody was faster, or it is ours and the answer got lost.
             look()
-        ended = time.monotonic()
-        span = self._clock.span(begun, ended) if self._clock else (None, None)
-        return Sent(step.path, Known(step.content, *span), data)
+        return Sent(step.path, step.content, data, begun, time.monotonic())
 
     def make_folder(self, step: Send, seen: Seen | None) -> str:
         """Make a folder, and those that it is in; gives its path."""

@@ -18,15 +18,17 @@ from .tree import Entry, read
 
 @dataclass(frozen=True)
 class Sides:
-    """What was seen; ``known`` is the base with its stamps, ``texts`` what had to be fetched."""
+    """What was seen; ``known`` is the base with its stamps, ``texts`` what had to be fetched.
+
+    ``adopted`` is the time of the record that was taken as the base, if one was.
+    """
 
     entries: Mapping[str, Entry]
     known: Mapping[str, Known]
     there: Mapping[str, Content]
     seen: Mapping[str, Seen]
     texts: Mapping[str, bytes] = field(default_factory=dict)
-    exists: bool = True
-    record: Record | None = None
+    adopted: int | None = None
 
     @property
     def here(self) -> Mapping[str, Content]:
@@ -57,11 +59,13 @@ def gather(
         if path not in ("", OWN) and not path.startswith(f"{OWN}/")
     }
     record = None
-    if RECORD in found and not _noted_record(base).is_at(found[RECORD].modified_at):
+    if RECORD in found and not _is_our_record(base, found[RECORD].modified_at):
         record = yield from crew.wait(crew.start(folder.record))
+    adopted = None
     if record and (not known or (record.clean and _contains(repo, record.commit))):
         # All that was pushed there is behind this checkout, so that is what both had in common.
         known = dict(record.objects)
+        adopted = found[RECORD].modified_at
     if not objects:
         known = {}  # somebody made a clean sweep, so there is nothing to lose
     there, texts = yield from _contents(crew, folder, objects, entries, known, record)
@@ -71,15 +75,14 @@ def gather(
         there,
         objects,
         texts,
-        "" in found,
-        record,
+        adopted,
     )
 
 
 def with_pending(sides: Sides, pending: Mapping[str, Content]) -> Sides:
     """Count as known what a push that was killed has written before it died."""
     arrived = {
-        path: Known(one, sides.seen[path].modified_at, sides.seen[path].modified_at)
+        path: Known(one, sides.seen[path].modified_at)
         for path, one in pending.items()
         if path in sides.seen and sides.there.get(path) == one
     }
@@ -98,9 +101,11 @@ def _contents(
     texts: dict[str, bytes] = {}
     pile: Pile[tuple[str, Content | None, bytes]] = Pile(crew)
     pushed = record.objects if record else {}
+    # Where something is missing, what is new may be what was moved.
+    is_moved = any(path not in objects for path in known)
     for path, seen in objects.items():
         content = _unfetched(seen, known.get(path), pushed.get(path))
-        if content is None and (path in entries or path in known):
+        if content is None and (is_moved or path in entries or path in known):
             pile.add(partial(_fetch, folder, seen))
         else:
             there[path] = content or Content(seen.kind, "unread", seen.language)
@@ -122,7 +127,8 @@ def _unfetched(seen: Seen, *known: Known | None) -> Content | None:
         if (
             one
             and (one.content.kind, one.content.language) == (seen.kind, seen.language)
-            and one.is_at(seen.modified_at)
+            and one.modified_at is not None
+            and one.modified_at == seen.modified_at
         ):
             return one.content
     return None
@@ -135,10 +141,9 @@ def _fetch(folder: Folder, seen: Seen) -> tuple[str, Content | None, bytes]:
         return seen.path, None, b""
 
 
-def _noted_record(base: Base) -> Known:
+def _is_our_record(base: Base, modified_at: int | None) -> bool:
     since, _, until = base.value("record").partition(" ")
-    numbers = (int(since), int(until)) if until else (None, None)
-    return Known(Content("file"), *numbers)
+    return bool(until) and modified_at is not None and int(since) <= modified_at <= int(until)
 
 
 def note_record(base: Base, since: int, until: int) -> None:
@@ -154,8 +159,8 @@ def _contains(repo: Repo, commit: str) -> bool:
         return False
 
 
-def settle(base: Base, sides: Sides, project: Project) -> dict[str, Known]:
-    """Write into the base what was found equal, and when it was last edited there; gives it."""
+def settle(base: Base, sides: Sides, project: Project) -> None:
+    """Write into the base what was found equal, and when it was last edited there."""
     before = base.known()
     now = {
         path: one
@@ -164,8 +169,7 @@ def settle(base: Base, sides: Sides, project: Project) -> dict[str, Known]:
     }
     for path, entry in sides.entries.items():
         if sides.there.get(path) == entry.content:
-            stamp = sides.seen[path].modified_at
-            now[path] = Known(entry.content, stamp, stamp)
+            now[path] = Known(entry.content, sides.seen[path].modified_at)
     for path, known in now.items():
         old = before.get(path)
         if old != known:
@@ -174,7 +178,8 @@ def settle(base: Base, sides: Sides, project: Project) -> dict[str, Known]:
             base.keep(path, known, _text(sides, project, path, known) if is_new else None)
     for path in before.keys() - now.keys():
         base.forget(path)
-    return now
+    if sides.adopted is not None:
+        note_record(base, sides.adopted, sides.adopted)
 
 
 def _text(sides: Sides, project: Project, path: str, known: Known) -> bytes | None:

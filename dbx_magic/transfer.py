@@ -174,11 +174,11 @@ def push(
                         yield from _ticking(crew.wait(locking), f"locking {folder.root}")
                     user = crew.start(dbx.workspace.user)
                     commit = crew.start(partial(_commit, dbx))
-                    sender = Sender(dbx.project, folder, lock.clock, backup)
+                    sender = Sender(dbx.project, folder, backup)
                     pushing = Pushing(crew, folder, base, lock, sides, sender)
                     size = yield from pushing.carry_out(steps)
                     head, clean = commit.result()
-                    pushing.write_record(user.result(), head, clean=clean and not paths)
+                    pushing.finish(user.result(), head, clean=clean and not paths)
         finally:
             lock.release()
     return _result(folder, sides, steps, chosen, begun, size=size, backup=backup)

@@ -14,6 +14,7 @@ from .errors import invalid
 from .libraries import checked_libraries
 from .run import TASK_KINDS
 from .runs import Runs
+from .schedules import check_schedule
 from .store import Store
 
 _VERSIONS = ("2.0", "2.1", "2.2")
@@ -143,6 +144,7 @@ def checked_settings(fields: Mapping[str, Any]) -> dict[str, Any]:
     settings.setdefault("max_concurrent_runs", 1)
     settings.setdefault("timeout_seconds", 0)
     _check_order(settings["tasks"])
+    check_schedule(settings)
     return settings
 
 

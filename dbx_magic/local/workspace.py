@@ -22,6 +22,7 @@ from .records import Records
 from .repos import Repos
 from .run_calls import RunCalls
 from .runs import Runs
+from .schedules import Scheduler
 from .secrets import Secrets
 from .store import Store
 from .tree import Tree
@@ -41,6 +42,7 @@ class Workspace:
         self._disk = Disk(home)
         self._vault = Vault(home)
         self._runs = Runs(self._store, self._lifecycle, self._tree, home)
+        self._scheduler = Scheduler(self._store, self._runs)
 
     def operations(self) -> list[Operation]:
         """Everything that can be asked over HTTP."""
@@ -76,9 +78,11 @@ class Workspace:
 
     async def start(self) -> None:
         """Begin what goes on without being asked."""
+        self._scheduler.start()
 
     async def stop(self) -> None:
         """Stop what runs and let go of the database."""
+        self._scheduler.stop()
         await self._runs.stop()
         await self._lifecycle.stop()
         self._store.close()

@@ -12,6 +12,7 @@ from typing import Any
 from . import errors, events, output
 from .plan import Plan
 from .verbs import VERBS
+from .view import Line
 
 
 def event_line(event: events.Event) -> str:
@@ -22,8 +23,12 @@ def event_line(event: events.Event) -> str:
 
 
 def result_line(result: Any) -> str:
-    """The last line of a verb that was done: ``{"result": {"type": "Pushed", …}}``."""
-    return _line({"result": {"type": type(result).__name__, **_json(result)}})
+    """The last line of a verb that was done: ``{"result": {"type": "Pushed", "view": […], …}}``.
+
+    ``view`` is the result in sentences, for a face with no words of its own for it.
+    """
+    lines = [_json(block) for block in result.view() if isinstance(block, Line)]
+    return _line({"result": {"type": type(result).__name__, "view": lines, **_json(result)}})
 
 
 def error_line(error: errors.DbxError) -> str:
@@ -59,6 +64,7 @@ def typescript() -> str:
         for name in VERBS
     ]
     results = [f"  {name}: {_result(verb.result, known)};" for name, verb in VERBS.items()]
+    changing = [name for name, verb in VERBS.items() if verb.changes]
     shown = [output.Stream, output.Display, output.Failure]
     told = [events.Note, events.Progress]
     lines = [
@@ -75,6 +81,8 @@ def typescript() -> str:
         f"export const VERBS = [{', '.join(repr(name) for name in VERBS)}] as const;",
         "",
         "export type Verb = (typeof VERBS)[number];",
+        "",
+        f"export const CHANGING: readonly Verb[] = [{', '.join(repr(name) for name in changing)}];",
         "",
         "export type Event =",
         *(f"  | ({{ event: '{kind.__name__}' }} & {_type(kind, known)})" for kind in told),
@@ -104,7 +112,10 @@ def _arguments(name: str) -> str:
 
 def _result(kind: Any, known: dict[str, str]) -> str:
     kinds = typing.get_args(kind) or (kind,)
-    return " | ".join(f"({{ type: '{one.__name__}' }} & {_type(one, known)})" for one in kinds)
+    return " | ".join(
+        f"({{ type: '{one.__name__}'; view: {_type(Line, known)}[] }} & {_type(one, known)})"
+        for one in kinds
+    )
 
 
 _PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", Any: "unknown"}

@@ -44,6 +44,7 @@ def test_the_last_line() -> None:
     cluster = Cluster("hello", "1124-1", "RUNNING", "is picked")
     assert json.loads(result_line(cluster))["result"] == {
         "type": "Cluster",
+        "view": [{"text": "hello  is picked", "symbol": "●", "note": "", "link": "", "indent": 0}],
         "name": "hello",
         "cluster_id": "1124-1",
         "state": "RUNNING",

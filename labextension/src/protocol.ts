@@ -19,26 +19,28 @@ export interface IArguments {
 }
 
 export interface IResults {
-  status: ({ type: 'Status' } & IStatus) | ({ type: 'NoProject' } & INoProject);
-  init: ({ type: 'Initialised' } & IInitialised);
-  use: ({ type: 'InUse' } & IInUse);
-  clusters: ({ type: 'Clusters' } & IClusters);
-  pick: ({ type: 'Cluster' } & ICluster);
-  rebuild: ({ type: 'Rebuilt' } & IRebuilt);
-  start: ({ type: 'Cluster' } & ICluster);
-  stop: ({ type: 'Cluster' } & ICluster);
-  convert: ({ type: 'Sources' } & ISources);
-  push: ({ type: 'Pushed' } & IPushed);
-  exec: ({ type: 'Executed' } & IExecuted);
-  run: ({ type: 'Ran' } & IRan);
-  commit: ({ type: 'Committed' } & ICommitted);
-  local: ({ type: 'LocalWorkspace' } & ILocalWorkspace) | ({ type: 'ShellVariables' } & IShellVariables);
-  demo: ({ type: 'Demonstrated' } & IDemonstrated);
+  status: ({ type: 'Status'; view: ILine[] } & IStatus) | ({ type: 'NoProject'; view: ILine[] } & INoProject);
+  init: ({ type: 'Initialised'; view: ILine[] } & IInitialised);
+  use: ({ type: 'InUse'; view: ILine[] } & IInUse);
+  clusters: ({ type: 'Clusters'; view: ILine[] } & IClusters);
+  pick: ({ type: 'Cluster'; view: ILine[] } & ICluster);
+  rebuild: ({ type: 'Rebuilt'; view: ILine[] } & IRebuilt);
+  start: ({ type: 'Cluster'; view: ILine[] } & ICluster);
+  stop: ({ type: 'Cluster'; view: ILine[] } & ICluster);
+  convert: ({ type: 'Sources'; view: ILine[] } & ISources);
+  push: ({ type: 'Pushed'; view: ILine[] } & IPushed);
+  exec: ({ type: 'Executed'; view: ILine[] } & IExecuted);
+  run: ({ type: 'Ran'; view: ILine[] } & IRan);
+  commit: ({ type: 'Committed'; view: ILine[] } & ICommitted);
+  local: ({ type: 'LocalWorkspace'; view: ILine[] } & ILocalWorkspace) | ({ type: 'ShellVariables'; view: ILine[] } & IShellVariables);
+  demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
 export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'convert', 'push', 'exec', 'run', 'commit', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
+
+export const CHANGING: readonly Verb[] = ['rebuild', 'convert', 'push', 'commit'];
 
 export type Event =
   | ({ event: 'Note' } & INote)
@@ -53,6 +55,14 @@ export interface IError {
   type: string;
   message: string;
   hint: string;
+}
+
+export interface ILine {
+  text: string;
+  symbol: '' | '●' | '◐' | '○' | '✓' | '✗' | '~' | '+' | '−' | '!';
+  note: string;
+  link: string;
+  indent: number;
 }
 
 export interface IClusterStatus {

@@ -19,7 +19,7 @@ from .notebook import LANGUAGES, Cell, Language, Notebook, cell_language, foreig
 HOME_TAG = "local"
 CONFLICT_MARK = "<!-- dbx conflict -->"
 
-_CELL_MAGIC = re.compile(r"\s*%%(dbx|sql|scala|r|python|sh|fs)\b([^\n]*)(?:\n|\Z)")
+_CELL_MAGIC = re.compile(r"\s*%%(dbx|sql|scala|r|R|python|sh|fs)\b([^\n]*)(?:\n|\Z)")
 _HOME_LINE = re.compile(r"([ \t]*)%(?:dbx(?:[ \t].*)?|(?:re|un)?load_ext[ \t]+dbx_magic[ \t]*)$")
 _ASSIGNED = re.compile(r"^[^\n#=]+=[ \t]*%dbx\b", re.MULTILINE)
 _RESULT = re.compile(r"(?:^|\s)-[oi]\s*(\w+)")
@@ -113,7 +113,7 @@ def _outgoing_text(cell: Cell, language: Language) -> str | None:
 def _language_of(magic: str, rest: str) -> str:
     """Name the language of a cell magic; empty where Databricks has no counterpart."""
     if magic != "dbx":
-        return "" if rest.strip() else magic
+        return "" if rest.strip() else magic.lower()
     words = rest.split()
     return words[0] if words and words[0] in (*LANGUAGES, "sh") else "python"
 

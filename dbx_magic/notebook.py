@@ -96,7 +96,11 @@ def new_metadata(language: Language) -> dict[str, Any]:
 
 def parse_ipynb(data: bytes | str, path: str = "") -> Notebook:
     """Read a .ipynb file; ``path`` names it in errors."""
-    content = _load(data, path or "The notebook")
+    return notebook_of(_load(data, path or "The notebook"), path)
+
+
+def notebook_of(content: Mapping[str, Any], path: str = "") -> Notebook:
+    """Take a notebook from the content of a .ipynb file that has been read."""
     metadata = _mapping(content.get("metadata"))
     cells = tuple(
         [_read_cell(cell, path, number) for number, cell in enumerate(content["cells"], 1)]
@@ -182,10 +186,13 @@ def _read_cell(cell: Any, path: str, number: int) -> Cell:
 
 def _marks(metadata: Mapping[str, Any]) -> tuple[str, bool, Mapping[str, str]]:
     own, layout = _mapping(metadata.get(CELL_KEY)), _layout(metadata)
-    title = own.get("title")
+    title, shown = own.get("title"), own.get("showTitle") is True
     if own.get("isMarkdownSandbox") is True and "head" not in layout:
         layout = {**layout, "head": _SANDBOX}
-    return title if isinstance(title, str) else "", own.get("showTitle") is True, layout
+    if "title" in layout:  # jupytext's pairs can keep it only there
+        title, shown = layout["title"], layout.get("show_title") == "1"
+        layout = {key: layout[key] for key in layout if key not in ("title", "show_title")}
+    return title if isinstance(title, str) else "", shown, layout
 
 
 def _cell_json(cell: Cell, minor: int, taken: set[str]) -> str:
@@ -279,5 +286,6 @@ def _language_names(metadata: Mapping[str, Any]) -> list[str]:
         _mapping(metadata.get(NOTEBOOK_KEY)).get("language"),
         _mapping(metadata.get("language_info")).get("name"),
         _mapping(metadata.get("kernelspec")).get("language"),
+        _mapping(metadata.get("jupytext")).get("main_language"),
     )
     return [name.lower() for name in names if isinstance(name, str)]

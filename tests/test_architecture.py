@@ -19,7 +19,16 @@ PACKAGE = Path(dbx_magic.__file__).parent
 FLOORS = [
     ["errors", "view", "output", "plan", "events", "settings"],
     # More values: each knows only the ground and those to its left.
-    ["notebook", "source", "bridge", "merge", "textformats", "secrets_scan", "json_places"],
+    [
+        "notebook",
+        "source",
+        "bridge",
+        "merge",
+        "textformats",
+        "formats",
+        "secrets_scan",
+        "json_places",
+    ],
     ["comparison", "celldiff", "lockfile", "strip", "library", "spec", "rebuild_plan", "offered"],
     ["project", "base", "tree", "repo", "conversion", "throttle", "rest", "auth"],
     ["local_process", "workspace"],

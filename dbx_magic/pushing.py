@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import datetime, timezone
 from functools import partial
 
@@ -22,6 +23,7 @@ from .view import size
 NOTEBOOK_LIMIT = 10 * 1024 * 1024
 FILE_LIMIT = 500 * 1024 * 1024
 _TOLD_EVERY = 0.2
+_SMALL = 16
 
 
 def must_fit(entries: Sequence[Entry]) -> None:
@@ -53,6 +55,7 @@ class Pushing:
         self._sides = sides
         self._sender = sender
         self._clock: Clock | None = None
+        self._arrived: list[Sent] = []
         self._begun = time.monotonic()
         self._told = 0.0
         self._done = 0
@@ -60,8 +63,11 @@ class Pushing:
         self._all_bytes = 0
         self._total = 0
 
-    def carry_out(self, steps: Sequence[PushStep]) -> Work[int]:
-        """Take all steps and give the number of bytes sent."""
+    def carry_out(self, steps: Sequence[PushStep], locking: Future[None]) -> Work[int]:
+        """Take all steps, the first that changes an object when the lock is taken.
+
+        Gives the number of bytes sent.
+        """
         sends = [step for step in steps if isinstance(step, Send)]
         removes = [step for step in steps if isinstance(step, Remove)]
         objects = [step for step in sends if step.content != FOLDER]
@@ -72,11 +78,19 @@ class Pushing:
         # What stands where a folder or another kind of object has to be goes first.
         ways = tuple(f"{step.path}/" for step in sends if step.over == FOLDER)
         first = [step for step in removes if step.path.startswith(ways)] if ways else []
+        if self._sides.seen:
+            yield from self._wait(locking)
         yield from self._remove(first)
         yield from self._make_folders([step for step in sends if step.content == FOLDER])
+        yield from self._wait(locking)
         yield from self._send(objects)
         yield from self._remove([step for step in removes if step not in first])
         return self._bytes
+
+    def _wait(self, future: Future[None]) -> Work[None]:
+        waiting = self._crew.wait(future)
+        for _ in waiting:
+            yield self._progress("waiting for the lock")
 
     def _make_folders(self, steps: Sequence[Send]) -> Work[None]:
         """Make the innermost folders; those above come by themselves."""
@@ -100,10 +114,9 @@ class Pushing:
         for step in steps:
             entry, seen = self._sides.entries[step.path], self._sides.seen.get(step.path)
             pile.add(partial(self._sender.send, step, entry, seen))
-        arrived: list[Sent] = []
         for sent in pile.results():
             if sent is not None:
-                arrived.append(sent)
+                self._arrived.append(sent)
                 self._done += 1
                 self._bytes += len(sent.data)
                 text = sent.data if sent.content.kind == "notebook" else None
@@ -111,12 +124,12 @@ class Pushing:
                     self._base.keep(sent.path, Known(sent.content), text)
             yield from self._tell("sending", always=sent is None)
         self._clock = reading.result()
-        if self._clock:
-            yield from self._stamp(arrived, self._clock)
 
-    def _stamp(self, arrived: Sequence[Sent], clock: Clock) -> Work[None]:
-        """Note when the workspace says that it was edited last: by us, unless that was later."""
-        folders = {sent.path.rpartition("/")[0] for sent in arrived}
+    def _stamp(self) -> Work[None]:
+        """Note when the workspace says that each was edited last: by us, unless that was later."""
+        if self._clock is None:
+            return
+        folders = {sent.path.rpartition("/")[0] for sent in self._arrived}
         looking = self._folder.see_again(self._crew, folders)
         found: dict[str, Seen] = {}
         while True:
@@ -127,8 +140,8 @@ class Pushing:
                 break
             yield self._progress("checking")
         with self._base.saving():
-            for sent in arrived:
-                since, until = clock.span(sent.begun, sent.ended)
+            for sent in self._arrived:
+                since, until = self._clock.span(sent.begun, sent.ended)
                 seen = found.get(sent.path)
                 if seen and seen.modified_at and since <= seen.modified_at <= until:
                     self._base.keep(sent.path, Known(sent.content, seen.modified_at))
@@ -166,19 +179,31 @@ class Pushing:
             self._folder.root, state, elapsed, done=self._done, total=self._total, unit="objects"
         )
 
-    def finish(self, user: str, commit: str, *, clean: bool) -> None:
+    def finish(self, user: str, commit: str, *, clean: bool) -> Work[None]:
         """Leave the record of this push beside the notebooks, and give the lock back."""
-        # At once, to save a round trip. Should the record's request be held up for so long that
-        # somebody else's whole push fits in between, a fresh clone would read more than it must.
+        # A fresh clone has to read what stands in the record without its time. That is little
+        # after a small push, and worth a round trip after a large one.
+        is_small = len(self._arrived) <= _SMALL
+        if not is_small:
+            yield from self._stamp()
+        # All at once. Should the record's request be held up for so long that somebody else's
+        # whole push fits in between, a fresh clone would be told of a conflict that is none.
         releasing = self._crew.start(self._lock.release)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         record = Record(user, now, commit, clean, self._base.known())
+        recording = self._crew.start(partial(self._write_record, record))
+        if is_small:
+            yield from self._stamp()
+        span = recording.result()
+        if span:
+            with self._base.saving():
+                note_record(self._base, *span)
+        releasing.result()
+
+    def _write_record(self, record: Record) -> tuple[int, int] | None:
         begun = time.monotonic()
         self._folder.workspace.put(self._folder.full(RECORD), record.render(), "RAW")
-        if self._clock:
-            with self._base.saving():
-                note_record(self._base, *self._clock.span(begun, time.monotonic()))
-        releasing.result()
+        return self._clock.span(begun, time.monotonic()) if self._clock else None
 
 
 def sending_of(here: Mapping[str, Content], known: Mapping[str, Known]) -> dict[str, Content]:

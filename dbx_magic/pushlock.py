@@ -43,11 +43,13 @@ class PushLock:
     ``owner`` names the checkout: a lock that it left behind when it was killed is its own.
     ``sending`` is what the push is going to write. It stands in the lock, so that whoever comes
     after a killed push, from wherever, does not take what that one wrote for somebody's edit.
+    ``is_first`` says that the folder is probably not there yet.
     """
 
     folder: Folder
     owner: str
     sending: Mapping[str, Content]
+    is_first: bool = False
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     left: Mapping[str, Content] = field(default_factory=dict)
@@ -92,6 +94,8 @@ class PushLock:
                 self.folder.workspace.delete(self.folder.full(PATH))
 
     def _create(self) -> tuple[float, float]:
+        if self.is_first:
+            self.folder.workspace.make_folder(self.folder.full(OWN))
         try:
             return self._write(overwrite=False)
         except NotFoundError:

@@ -140,14 +140,14 @@ def push(
         chosen = _chosen(dbx, {*entries, *known}, paths)
         must_fit([entry for path, entry in entries.items() if chosen(path)])
         here = {path: entry.content for path, entry in entries.items() if chosen(path)}
-        lock = PushLock(folder, _owner(base), sending_of(here, known))
+        lock = PushLock(folder, _owner(base), sending_of(here, known), is_first=not known)
         try:
             with Crew() as crew:
                 # Nothing is sent in most pushes of an unchanged project: it needs no lock.
                 locking = crew.start(lock.take) if lock.sending and not dry_run else None
                 looking = gather(crew, folder, base, dbx.repo, entries)
                 sides = yield from _ticking(looking, f"looking at {folder.root}")
-                if locking:
+                if locking and sides.seen:
                     yield from _ticking(crew.wait(locking), f"locking {folder.root}")
                 sides = with_pending(sides, {**lock.left, **base.pending()})
                 steps = tuple(
@@ -169,16 +169,14 @@ def push(
                 backup = new_backup(dbx.project) if force or prune else None
                 size = 0
                 if steps:
-                    if not locking:
-                        locking = crew.start(lock.take)
-                        yield from _ticking(crew.wait(locking), f"locking {folder.root}")
+                    locking = locking or crew.start(lock.take)
                     user = crew.start(dbx.workspace.user)
                     commit = crew.start(partial(_commit, dbx))
                     sender = Sender(dbx.project, folder, backup)
                     pushing = Pushing(crew, folder, base, lock, sides, sender)
-                    size = yield from pushing.carry_out(steps)
+                    size = yield from pushing.carry_out(steps, locking)
                     head, clean = commit.result()
-                    pushing.finish(user.result(), head, clean=clean and not paths)
+                    yield from pushing.finish(user.result(), head, clean=clean and not paths)
         finally:
             lock.release()
     return _result(folder, sides, steps, chosen, begun, size=size, backup=backup)

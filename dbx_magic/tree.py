@@ -18,17 +18,11 @@ from .source import is_source
 if TYPE_CHECKING:
     import pathspec
 
-# What tools leave beside a user's files, and our own files while they are being written.
-_ALWAYS = (
-    ".git",
-    ".dbx/",
-    ".ipynb_checkpoints/",
-    ".virtual_documents/",
-    "__pycache__/",
-    "*.py[cod]",
-    ".DS_Store",
-    f".*{PARTIAL}",
+# What tools leave beside a user's files.
+_JUNK = frozenset(
+    (".git", ".dbx", ".ipynb_checkpoints", ".virtual_documents", "__pycache__", ".DS_Store")
 )
+_JUNK_ENDS = (".pyc", ".pyo", PARTIAL)
 _SUFFIXES = frozenset(EXTENSIONS.values())
 
 
@@ -47,7 +41,8 @@ class Walk:
         self._project = project
         self._real_root = os.path.realpath(project.root)
         self._outer: list[_Rules] = list(_rules_above(project.root))
-        self._final = _rules("", [*_ALWAYS, *project.settings.exclude])
+        exclude = project.settings.exclude
+        self._final = [_rules("", list(exclude))] if exclude else []
         self.skipped: list[str] = []
 
     def files(self, top: str) -> Iterator[File | str]:
@@ -61,6 +56,8 @@ class Walk:
         if any(entry.name == ".gitignore" for entry in entries):
             rules = [*rules, *_read_rules(self._project.root / path, path)]
         for entry in entries:
+            if entry.name in _JUNK or entry.name.endswith(_JUNK_ENDS):
+                continue
             name = f"{path}/{entry.name}"
             inside = seen
             if entry.is_symlink():
@@ -92,7 +89,7 @@ class Walk:
 
     def _is_ignored(self, path: str, rules: list[_Rules]) -> bool:
         ignored = False
-        for one in (*rules, self._final):
+        for one in (*rules, *self._final):
             ignored = one.decide(path, ignored)
         return ignored
 

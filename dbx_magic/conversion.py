@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .base import Base, Converted, stat_of
-from .bridge import to_workspace
 from .errors import DbxError, GitError, ProjectError
-from .notebook import EXTENSIONS, parse_ipynb
+from .formats import outgoing
 from .project import Project, write
 from .repo import Repo
-from .source import render_source
 from .tree import File, Walk, split_suffix
 
 
@@ -48,29 +46,6 @@ class Conversions:
         """The files of ``workspace/`` as they are going to be; ``None`` for those removed."""
         removed: dict[str, bytes | None] = dict.fromkeys(self.removes)
         return removed | {one.target: one.data for one in self.writes}
-
-
-@dataclass(frozen=True)
-class Deployable:
-    """A file as ``workspace/`` has it."""
-
-    suffix: str
-    data: bytes
-    warnings: tuple[str, ...] = ()
-
-
-def deployable(path: str, data: bytes) -> Deployable:
-    """Convert one file of ``notebooks/``; what is no notebook stays as it is.
-
-    Raises:
-        ProjectError: it is meant as a notebook, but cannot be read as one.
-    """
-    suffix = split_suffix(path)[1]
-    if suffix.lower() != ".ipynb":
-        return Deployable(suffix, data)
-    crossing = to_workspace(parse_ipynb(data, path), path)
-    source = render_source(crossing.notebook)
-    return Deployable(EXTENSIONS[crossing.notebook.language], source.encode(), crossing.warnings)
 
 
 def plan_conversions(project: Project, repo: Repo, base: Base) -> Conversions:
@@ -145,9 +120,10 @@ class _Planner:
             data = (self._project.root / file.path).read_bytes()
         except OSError as error:
             raise ProjectError(f"{file.path} cannot be read: {error.strerror}.") from None
-        new = deployable(file.path, data)
-        content = new.data
-        target = "workspace/" + split_suffix(file.path)[0].partition("/")[2] + new.suffix
+        new = outgoing(file.path, data)
+        content = new.text if new else data
+        stem, suffix = split_suffix(file.path)
+        target = f"workspace/{stem.partition('/')[2]}{new.suffix if new else suffix}"
         self._claim(target, file.path)
         there, digest = self._content(target), _digest(content)
         if there == content:
@@ -162,7 +138,7 @@ class _Planner:
             )
         digests = f"{before.digest.split()[-1]} {digest}" if before else digest
         self._found.append(Converted(file.path, state, target, digests, ""))
-        self._warnings += new.warnings
+        self._warnings += new.warnings if new else ()
         self._writes.append(Write(file.path, target, content, is_new=there is None))
 
     def _claim(self, target: str, source: str) -> None:
@@ -182,7 +158,8 @@ class _Planner:
         if not notebook or committed != there:
             return False
         with contextlib.suppress(DbxError):
-            return deployable(source, notebook).data == committed
+            new = outgoing(source, notebook)
+            return (new.text if new else notebook) == committed
         return False
 
     def _committed(self, path: str) -> bytes:

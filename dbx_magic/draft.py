@@ -23,6 +23,7 @@ from .repo import Repo
 _JOURNAL = "dbx-commit.json"
 _ABANDONED_SECONDS = 24 * 3600.0
 _LOCK_SECONDS = 5.0
+_SUBMODULE = "160000"
 _SYMBOLS: Mapping[str, Literal["+", "~", "−"]] = {"A": "+", "D": "−"}
 
 
@@ -59,12 +60,14 @@ class Draft:
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(repo.objects_folder),
         }
         self._on_disk: list[str] = []
+        self._seen_entries: dict[str, tuple[str, str]] | None = None
+        self._seen_changes: tuple[FileChange, ...] | None = None
         (folder / "objects").mkdir()
         with contextlib.suppress(FileNotFoundError):
             # The user's index spares git reading files that have not changed.
             shutil.copyfile(repo.git_folder / "index", self._index)
         self.repo.run(
-            "read-tree", *(["-m", self.parent] if self.parent else ["--empty"]), env=self._env
+            "read-tree", *(["--reset", self.parent] if self.parent else ["--empty"]), env=self._env
         )
 
     def add(self, paths: Sequence[str]) -> None:
@@ -73,25 +76,34 @@ class Draft:
         Raises:
             GitError: one of them holds another repository.
         """
-        listed = self._list("--cached", "--others", "--exclude-standard", "--", *paths)
+        options = ("-z", "--cached", "--others", "--exclude-standard")
+        listing = self.repo.run("ls-files", *options, "--", *paths, env=self._aside)
+        listed = {path for path in listing.split("\0") if path}
         for path in listed:
-            if path.endswith("/"):
+            # The user's index knows a submodule that was just added.
+            if path.endswith("/") and not self.repo.run("ls-files", "--", path.rstrip("/")):
                 raise GitError(
                     f"{path} is a git repository of its own: its files cannot be committed here.",
                     "Move it out, ignore it, or add it with: git submodule add",
                 )
         flags = ("--add", "--remove", "--replace", "--ignore-skip-worktree-entries")
-        self._update(flags, listed)
+        self._update(flags, sorted(path.rstrip("/") for path in listed))
 
-    def _list(self, *arguments: str) -> list[str]:
-        listing = self.repo.run("ls-files", "-z", *arguments, env=self._aside)
-        return sorted({path for path in listing.split("\0") if path})
+    def _copy_attributes(self, tree: Path, paths: Iterable[str]) -> None:
+        top = self.repo.folder.resolve()
+        for _ in Path(self.repo.prefix).parts:
+            top = top.parent
+        folders = {folder for path in paths for folder in Path(self.repo.prefix, path).parents}
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                shutil.copyfile(top / folder / ".gitattributes", tree / folder / ".gitattributes")
 
     def _update(
         self, flags: Sequence[str], paths: Iterable[str], env: Mapping[str, str] | None = None
     ) -> None:
         data = "".join(f"{path}\0" for path in paths)
         env = {**self._aside, **(env or {})}
+        self._seen_entries = self._seen_changes = None
         self.repo.run("update-index", *flags, "-z", "--stdin", env=env, data=data)
 
     def replace(self, contents: Mapping[str, bytes | None], *, on_disk: bool = False) -> None:
@@ -99,42 +111,50 @@ class Draft:
 
         ``on_disk`` says to do the same to the files on disk, once it is committed.
         """
-        tree, modes = self._folder / "tree", self.modes()
+        if not contents:
+            return
+        tree, entries = self._folder / "tree", self._entries()
         for path, content in contents.items():
             if content is not None:
                 file = tree / self.repo.prefix / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
-                file.chmod(0o755 if modes.get(path) == "100755" else 0o644)
+                file.chmod(0o755 if entries.get(path, ("", ""))[0] == "100755" else 0o644)
         tree.mkdir(exist_ok=True)
         # Through a work tree of its own, so that attributes and filters apply as for any file.
+        self._copy_attributes(tree, contents)
         apart = {"GIT_DIR": str(self.repo.git_folder), "GIT_WORK_TREE": str(tree)}
         paths = [self.repo.prefix + path for path in contents]
         self._update(("--add", "--remove", "--replace"), paths, apart)
         if on_disk:
             self._on_disk += contents
 
-    def blobs(self, *paths: str) -> dict[str, str]:
-        """Git's id of the content of each file below these paths."""
-        return {path: blob for path, (_, blob) in self._entries(*paths).items()}
+    def blobs(self, folder: str) -> dict[str, str]:
+        """Git's id of the content of each file in a folder of the project."""
+        return {
+            path: blob
+            for path, (_, blob) in self._entries().items()
+            if path.startswith(f"{folder}/")
+        }
 
-    def modes(self, *paths: str) -> dict[str, str]:
-        """Git's mode of each file below these paths."""
-        return {path: mode for path, (mode, _) in self._entries(*paths).items()}
-
-    def _entries(self, *paths: str) -> dict[str, tuple[str, str]]:
-        listing = self.repo.run("ls-files", "-z", "--stage", "--", *paths, env=self._aside)
-        found = {}
-        for entry in filter(None, listing.split("\0")):
-            head, _, path = entry.partition("\t")
-            mode, blob, _ = head.split(" ")
-            found[path] = (mode, blob)
-        return found
+    def _entries(self) -> Mapping[str, tuple[str, str]]:
+        if self._seen_entries is None:
+            listing = self.repo.run("ls-files", "-z", "--stage", env=self._aside)
+            self._seen_entries = {}
+            for entry in filter(None, listing.split("\0")):
+                head, _, path = entry.partition("\t")
+                mode, blob, _ = head.split(" ")
+                self._seen_entries[path] = (mode, blob)
+        return self._seen_entries
 
     def changes(self) -> tuple[FileChange, ...]:
         """Tell how the draft differs from HEAD."""
-        base = self.parent or _empty_tree(self.repo)
-        return differences(self.repo, "diff-index", "--cached", "--relative", base, env=self._aside)
+        if self._seen_changes is None:
+            base = self.parent or _empty_tree(self.repo)
+            self._seen_changes = differences(
+                self.repo, "diff-index", "--cached", "--relative", base, env=self._aside
+            )
+        return self._seen_changes
 
     def contents(self, changes: Iterable[FileChange]) -> Iterator[tuple[FileChange, bytes]]:
         """Read what would be committed of each changed file (links and submodules have none)."""
@@ -169,12 +189,9 @@ class Draft:
         write(self.repo.git_folder / _JOURNAL, json.dumps(asdict(journal)))
         try:
             yield from self._git_commit(message, trailers, mark)
-            made = _made(self.repo, journal)
-            if made and self.repo.run("rev-parse", f"{made}^{{tree}}") != tree:
-                self._check_rewritten(made, check)
         finally:
             # Also when this is closed: git may have committed before it was told to end.
-            made = settle(self.repo)
+            made = settle(self.repo, lambda made: self._check_rewritten(made, tree, check))
         if made is None:
             raise ConflictError(
                 "The branch moved while the commit was being made, so it was undone.", "Try again."
@@ -197,16 +214,14 @@ class Draft:
                 f"git refused the commit: {error.message}", "Nothing was changed."
             ) from None
 
-    def _check_rewritten(self, made: str, check: Check) -> None:
-        try:
+    def _check_rewritten(self, made: str, tree: str, check: Check) -> None:
+        if self.repo.run("rev-parse", f"{made}^{{tree}}") != tree:
             check(self.contents(_between(self.repo, self.parent, made, "--relative")))
-        except BaseException:
-            _undo(self.repo, made)
-            raise
 
     def _keep_objects(self) -> None:
         """Copy the objects of the changed files from the draft into the repository."""
-        wanted = "".join(f"{item.blob}\n" for item in self.changes() if item.is_file)
+        stored = [item.blob for item in self.changes() if item.blob and item.mode != _SUBMODULE]
+        wanted = "".join(f"{blob}\n" for blob in stored)
         pack = self.repo.read("pack-objects", "--quiet", "--stdout", env=self._aside, data=wanted)
         self.repo.read("unpack-objects", "-q", data=pack)
 
@@ -231,10 +246,11 @@ def drafting(repo: Repo) -> Iterator[Draft]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def settle(repo: Repo) -> str | None:
+def settle(repo: Repo, check: Callable[[str], None] | None = None) -> str | None:
     """Bring the user's index up to a commit that was made from a draft, and give that commit.
 
-    It ends each commit, and begins the next after a process that was killed in between.
+    It ends each commit, and begins the next after a process that was killed in between. The commit
+    is undone if ``check`` raises.
     """
     path = repo.git_folder / _JOURNAL
     try:
@@ -244,8 +260,15 @@ def settle(repo: Repo) -> str | None:
     journal = _Journal(content["parent"], content["mark"], tuple(content["on_disk"]))
     made = _made(repo, journal)
     if made:
+        try:
+            if check:
+                check(made)
+        except BaseException:
+            _undo(repo, made)
+            path.unlink()
+            raise
         _bring_up(repo, journal, made)
-    path.unlink(missing_ok=True)
+    path.unlink()
     return made
 
 

@@ -173,20 +173,26 @@ class Repo:
         listing = self.run("ls-files", "-z", "--unmerged")
         return sorted({entry.partition("\t")[2] for entry in listing.split("\0") if entry})
 
-    @cached_property
+    @property
     def git_folder(self) -> Path:
         """Where this work tree's own state is: HEAD, index, a merge under way."""
-        return Path(self.run("rev-parse", "--absolute-git-dir"))
+        return self._places[0]
 
-    @cached_property
+    @property
     def objects_folder(self) -> Path:
         """Where the repository keeps its objects."""
-        return (self.folder / self.run("rev-parse", "--git-path", "objects")).resolve()
+        return self._places[1]
 
-    @cached_property
+    @property
     def prefix(self) -> str:
         """The folder as seen from the top of the work tree: empty, or ``path/to/it/``."""
-        return self.run("rev-parse", "--show-prefix")
+        return self._places[2]
+
+    @cached_property
+    def _places(self) -> tuple[Path, Path, str]:
+        where = ("--absolute-git-dir", "--git-path", "objects", "--show-prefix")
+        git_folder, objects, prefix = self.run("rev-parse", *where).split("\n")
+        return Path(git_folder), (self.folder / objects).resolve(), prefix
 
     @property
     def head(self) -> str | None:

@@ -73,7 +73,7 @@ def demo(dbx: Dbx, name: str = "penguins") -> Work[Demonstrated]:
     finally:
         there.close()
     took = time.monotonic() - begin
-    return Demonstrated(made.root, cluster.cluster, pushed.root, version.commit, took)
+    return Demonstrated(made.root, cluster.cluster, pushed.root, version.commit[:7], took)
 
 
 def _step(name: str, work: Work[ResultT], dbx: Dbx) -> Work[ResultT]:

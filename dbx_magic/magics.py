@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .dbx import Dbx
 
 LANGUAGES = ("python", "sql", "scala", "r", "sh")
+
+_QUESTION = re.compile(r"^(\s*%dbx\s+[a-z]+)\s*\?\??\s*$")
 
 
 class StoppedError(DbxError):
@@ -52,7 +55,10 @@ class DbxMagics(Magics):
         from .grammar import parse
         from .verbs import perform
 
-        tokens = shlex.split(line)
+        try:
+            tokens = shlex.split(line)
+        except ValueError as error:
+            raise UsageError(f"%dbx {line}: {error}.", "Close the quotation.") from None
         call = parse(tokens if cell is None else _cell_tokens(tokens, cell), "%dbx")
         if call.help:
             print(call.help)  # noqa: T201
@@ -108,7 +114,7 @@ def _take(notes: list[str]) -> list[str]:
     return taken
 
 
-@context_matcher()
+@context_matcher(priority=100)  # before IPython's own, which would add `%notebook` to `noteb`
 def dbx_matcher(context: CompletionContext) -> SimpleMatcherResult:
     """Complete what stands after ``%dbx`` or ``%%dbx``."""
     line = context.line_with_cursor[: context.cursor_position].lstrip()
@@ -133,19 +139,27 @@ def _words(line: str, *, is_cell: bool) -> list[str]:
     return languages + (complete(f"exec {word}", Path.cwd()) if word.startswith("-") else [])
 
 
+def question_marks(lines: list[str]) -> list[str]:
+    """Read ``%dbx rebuild?`` as a question about the verb; IPython would look for a variable."""
+    if lines and lines[0].startswith("%%"):
+        return lines
+    return [_QUESTION.sub(r"\1 --help\n", line) for line in lines]
+
+
 def load(shell: InteractiveShell) -> None:
-    """Register the magic and its completion; loading again replaces both."""
+    """Register the magic, its completion and its help; loading again replaces them."""
     unload(shell)
     shell.register_magics(DbxMagics(shell))
     shell.Completer.custom_matchers.append(dbx_matcher)
+    shell.input_transformers_cleanup.append(question_marks)
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take the completion away and close what the kernel had open."""
-    matchers = shell.Completer.custom_matchers
-    matchers[:] = [
-        item for item in matchers if item.matcher_identifier != dbx_matcher.matcher_identifier
-    ]
+    """Take completion and help away and close what the kernel had open."""
+    for hooks in (shell.Completer.custom_matchers, shell.input_transformers_cleanup):
+        # By name: after a reload of this module the functions are others.
+        hooks[:] = [hook for hook in hooks if getattr(hook, "__module__", "") != __name__]
     known = shell.magics_manager.registry.get("DbxMagics")
-    if isinstance(known, DbxMagics) and known.dbx_of_kernel is not None:
-        known.dbx_of_kernel.close()
+    opened = getattr(known, "dbx_of_kernel", None)
+    if opened is not None:
+        opened.close()

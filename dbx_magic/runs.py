@@ -133,7 +133,7 @@ class _Command:
 
     def _streamed(self) -> Work[Failure | None]:
         cursor, failure, begin = 0, None, time.monotonic()
-        state = "running"
+        tasks: Mapping[str, Any] = {}
         while True:
             answer = self.dbx.workspace.command_events(
                 self.cluster_id, self.context_id, self.command_id, cursor, wait=0.9
@@ -141,7 +141,7 @@ class _Command:
             cursor = int(answer["cursor"])
             for event in answer["events"]:
                 if event["type"] == "progress":
-                    state = _spark_words(event)
+                    tasks = event
                 output = from_event(event)
                 if isinstance(output, Failure):
                     failure = output
@@ -151,7 +151,10 @@ class _Command:
                 return failure or _unsaid(answer["status"], self.cluster)
             elapsed = time.monotonic() - begin
             if elapsed > _TOLD_AFTER:
-                yield Progress(self.cluster, state, elapsed)
+                done, total = tasks.get("done"), tasks.get("tasks") or None
+                yield Progress(
+                    self.cluster, "running", elapsed, None, done, total, unit="Spark tasks"
+                )
 
     def _polled(self) -> Work[Failure | None]:
         begin = time.monotonic()
@@ -167,12 +170,6 @@ class _Command:
                 return output
             yield Shown(output)
         return _unsaid(answer["status"], self.cluster)
-
-
-def _spark_words(event: Mapping[str, Any]) -> str:
-    if not event.get("tasks"):
-        return "running"
-    return f"running · {event['done']:,} of {event['tasks']:,} Spark tasks"
 
 
 def _unsaid(status: str, cluster: str) -> Failure | None:

@@ -83,6 +83,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("run", "runs"),
         Verb("commit", "versions", changes=True),
         Verb("local", "setup"),
+        Verb("demo", "demo"),
     )
 }
 

@@ -148,3 +148,14 @@ def test_a_failed_run_names_the_cell(perform: Perform, greeting: str) -> None:
 def test_a_notebook_that_was_not_pushed_is_said_so(perform: Perform) -> None:
     with pytest.raises(NotFoundError, match=r"no notebook /Shared/hello/nowhere.*push"):
         perform("run", notebook="nowhere")
+
+
+def test_what_a_run_showed_at_its_very_end_is_told(perform: Perform, dbx: Dbx) -> None:
+    """The last cell's output comes as the run ends; none of it may fall between two looks."""
+    root = dbx.project.target.root
+    dbx.workspace.make_folder(root)
+    source = b"-- Databricks notebook source\nselect 'the end' as words"
+    dbx.workspace.put(f"{root}/last", source, "SOURCE", "sql")
+    seen: list[Event] = []
+    perform("run", seen, notebook="last")
+    assert printed(seen).count("the end") == 1

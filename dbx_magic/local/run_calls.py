@@ -156,7 +156,8 @@ class RunCalls:
         if isinstance(cells, Cells):
             answer = await cells.since(cursor, wait)
         else:
-            answer = {"cells": [] if cursor else cells, "cursor": max(cursor, len(cells))}
+            # What changed since the cursor is not kept beyond the run; all of them include it.
+            answer = {"cells": cells, "cursor": max(cursor, len(cells))}
         return {**answer, "state": task.state.details()["state"]}
 
     def _find(self, call: Call) -> tuple[Run, TaskRun | None]:

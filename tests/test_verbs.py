@@ -13,11 +13,16 @@ from dbx_magic.dbx import Dbx
 from dbx_magic.errors import UsageError
 from dbx_magic.view import Viewable
 
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
 
 @pytest.mark.parametrize("verb", verbs.VERBS.values(), ids=lambda verb: verb.name)
 def test_every_verb_is_said_in_words_and_types(verb: verbs.Verb) -> None:
     """Its help, a line for each argument, and a result that JSON and TypeScript can say."""
     assert verb.help.endswith(".")
+    assert f"| `{verb.name}` | {verb.help} |" in README, (
+        "the README's table of verbs is out of date"
+    )
     missing = set(verb.parameters) - set(verb.parameter_help)
     assert not missing, f"{verb.name} does not say what {missing} are"
     for kind in typing.get_args(verb.result) or (verb.result,):
@@ -38,7 +43,7 @@ def test_every_verb_is_said_in_words_and_types(verb: verbs.Verb) -> None:
         ("exec", {"code": "1", "language": "cobol"}, "language cannot be 'cobol'"),
         ("run", {"notebook": "x", "parameter": {"a": 1}}, "parameter cannot be"),
         ("run", {}, "run needs NOTEBOOK"),
-        ("pick", {"name": 3}, "cannot be 3"),
+        ("pick", {"cluster": 3}, "cannot be 3"),
     ],
 )
 def test_bad_calls_are_refused(

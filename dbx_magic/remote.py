@@ -146,7 +146,7 @@ class Folder:
             return []
         now = time.monotonic()
         prefix = f"{folder}/" if folder else ""
-        seen = [self._seen(one, now, now - begun) for one in objects]
+        seen = [self._seen(one, now, now - begun) for one in objects if _is_plain(one)]
         # A path that is no folder lists itself.
         inside = [one for one in seen if one.path.startswith(prefix) and one.path != folder]
         return [*inside, Seen(folder, "folder")] if len(inside) == len(seen) else []
@@ -182,6 +182,12 @@ class Folder:
             looked,
             took,
         )
+
+
+def _is_plain(found: Json) -> bool:
+    """Whether a name can be a file's: nothing from outside may point out of the project."""
+    name = str(found["path"]).rpartition("/")[2]
+    return name not in ("", ".", "..") and not set(name) & set("\\\0")
 
 
 def _number(value: Any) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -47,9 +47,17 @@ class Sides:
 
 
 def gather(
-    crew: Crew, folder: Folder, base: Base, repo: Repo, entries: Mapping[str, Entry]
+    crew: Crew,
+    folder: Folder,
+    base: Base,
+    repo: Repo,
+    entries: Mapping[str, Entry],
+    wanted: Callable[[str], bool] = lambda _: False,
 ) -> Generator[None, None, Sides]:
-    """Look at the workspace and put it beside the project; yields while it waits."""
+    """Look at the workspace and put it beside the project; yields while it waits.
+
+    What is only there is read when it is ``wanted``.
+    """
     known = base.known()
     expected = [path for path, one in known.items() if one.content == FOLDER]
     found = yield from folder.see(crew, expected)
@@ -68,7 +76,13 @@ def gather(
         adopted = found[RECORD].modified_at
     if not objects:
         known = {}  # somebody made a clean sweep, so there is nothing to lose
-    there, texts = yield from _contents(crew, folder, objects, entries, known, record)
+    # Where something is missing, what is new may be what was moved.
+    is_moved = any(path not in objects for path in known)
+
+    def needed(path: str) -> bool:
+        return is_moved or path in entries or path in known or wanted(path)
+
+    there, texts = yield from _contents(crew, folder, objects, known, record, needed)
     return Sides(
         entries,
         known,
@@ -93,20 +107,18 @@ def _contents(
     crew: Crew,
     folder: Folder,
     objects: Mapping[str, Seen],
-    entries: Mapping[str, Entry],
     known: Mapping[str, Known],
     record: Record | None,
+    needed: Callable[[str], bool],
 ) -> Generator[None, None, tuple[dict[str, Content], dict[str, bytes]]]:
     there: dict[str, Content] = {}
     texts: dict[str, bytes] = {}
     pile: Pile[tuple[str, Content | None, bytes]] = Pile(crew)
     pushed = record.objects if record else {}
-    # Where something is missing, what is new may be what was moved.
-    is_moved = any(path not in objects for path in known)
     for path, seen in objects.items():
         content = _unfetched(seen, known.get(path), pushed.get(path))
-        if content is None and (is_moved or path in entries or path in known):
-            pile.add(partial(_fetch, folder, seen))
+        if content is None and needed(path):
+            pile.add(partial(fetch, folder, seen))
         else:
             there[path] = content or Content(seen.kind, "unread", seen.language)
     for fetched in pile.results():
@@ -134,10 +146,11 @@ def _unfetched(seen: Seen, *known: Known | None) -> Content | None:
     return None
 
 
-def _fetch(folder: Folder, seen: Seen) -> tuple[str, Content | None, bytes]:
+def fetch(folder: Folder, seen: Seen) -> tuple[str, Content | None, bytes]:
+    """Read an object: its path, what it is, its data; nothing for one that is gone."""
     try:
         return seen.path, *folder.content(seen)
-    except NotFoundError:  # it went away since it was listed
+    except NotFoundError:
         return seen.path, None, b""
 
 

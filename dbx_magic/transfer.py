@@ -2,56 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import os
 import time
-from collections.abc import Callable, Generator, Iterator, Set
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from secrets import token_hex
-from typing import TypeVar
 
 from .base import Base
 from .celldiff import cell_pairs
-from .comparison import FOLDER, Conflict, PushStep, Remove, Send, above, push_steps
-from .conversion import Conversions, convert_all, plan_conversions
+from .comparison import FOLDER, Conflict, PushStep, Remove, Send, push_steps
+from .conversion import plan_conversions
 from .crew import Crew
 from .dbx import Dbx
-from .errors import ConflictError, GitError, UsageError
-from .events import Note, Planned, Progress, Work
+from .errors import ConflictError, GitError
+from .events import Planned, Work
+from .exchange import (
+    Sources,
+    chosen_by,
+    converted,
+    count,
+    entries_of,
+    open_base,
+    root_of,
+    ticking,
+)
 from .plan import Change, Plan
 from .pushing import Pushing, must_fit, sending_of
 from .pushlock import PushLock
 from .remote import Folder
 from .sending import Backup, Sender, new_backup
 from .sides import Sides, gather, settle, with_pending
-from .tree import Entry, scan, split_suffix
+from .tree import read
 from .view import Line, View, counted, duration, listed
-
-T = TypeVar("T")
-_TOLD_EVERY = 0.2
-
-
-@dataclass(frozen=True)
-class Sources:
-    """``workspace/`` as ``notebooks/`` say."""
-
-    written: tuple[str, ...]
-    removed: tuple[str, ...]
-    unchanged: int
-    seconds: float
-
-    def view(self) -> View:
-        """What was written, and what has gone."""
-        counts = [
-            _count("converted", self.written),
-            _count("removed", self.removed),
-            f"{self.unchanged:,} unchanged" if self.unchanged else "",
-        ]
-        words = ", ".join(filter(None, counts)) or "no notebooks"
-        return [Line("workspace/", "✓", note=f"{words}, in {duration(self.seconds)}")]
 
 
 @dataclass(frozen=True)
@@ -73,8 +55,8 @@ class Pushed:
         if self.dry_run:
             return [Line("Nothing was sent, because of --dry-run.")]
         counts = [
-            _count("sent", self.sent),
-            _count("removed", self.removed),
+            count("sent", self.sent),
+            count("removed", self.removed),
             f"{self.unchanged:,} unchanged" if self.unchanged else "",
         ]
         words = ", ".join(filter(None, counts)) or "nothing to send"
@@ -87,10 +69,6 @@ class Pushed:
         return lines
 
 
-def _count(done: str, names: tuple[str, ...]) -> str:
-    return f"{len(names):,} {done} ({listed(names)})" if names else ""
-
-
 def convert(dbx: Dbx) -> Work[Sources]:
     """Convert notebooks/ into workspace/, in Databricks' own format.
 
@@ -98,9 +76,9 @@ def convert(dbx: Dbx) -> Work[Sources]:
         ProjectError: a notebook cannot be converted; the others are.
     """
     dbx.project.must_exist()
-    with _base(dbx) as base:
+    with open_base(dbx) as base:
         conversions = plan_conversions(dbx.project, dbx.repo, base)
-        return (yield from _converted(dbx, base, conversions))
+        return (yield from converted(dbx, base, conversions))
 
 
 def push(
@@ -133,11 +111,11 @@ def push(
     """
     begun = time.monotonic()
     dbx.project.must_exist()
-    folder = Folder(dbx.workspace, _root(dbx, to))
-    with _base(dbx, folder) as base:
-        entries = yield from _entries(dbx, base, dry_run=dry_run)
+    folder = Folder(dbx.workspace, root_of(dbx, to))
+    with open_base(dbx, folder) as base:
+        entries = yield from entries_of(dbx, base, dry_run=dry_run)
         known = base.known()
-        chosen = _chosen(dbx, {*entries, *known}, paths)
+        chosen = chosen_by(dbx, {*entries, *known}, paths)
         must_fit([entry for path, entry in entries.items() if chosen(path)])
         here = {path: entry.content for path, entry in entries.items() if chosen(path)}
         lock = PushLock(folder, _owner(base), sending_of(here, known), is_first=not known)
@@ -146,9 +124,9 @@ def push(
                 # Nothing is sent in most pushes of an unchanged project: it needs no lock.
                 locking = crew.start(lock.take) if lock.sending and not dry_run else None
                 looking = gather(crew, folder, base, dbx.repo, entries)
-                sides = yield from _ticking(looking, f"looking at {folder.root}")
+                sides = yield from ticking(looking, f"looking at {folder.root}")
                 if locking and sides.seen:
-                    yield from _ticking(crew.wait(locking), f"locking {folder.root}")
+                    yield from ticking(crew.wait(locking), f"locking {folder.root}")
                 sides = with_pending(sides, {**lock.left, **base.pending()})
                 steps = tuple(
                     step
@@ -182,16 +160,6 @@ def push(
     return _result(folder, sides, steps, chosen, begun, size=size, backup=backup)
 
 
-@contextlib.contextmanager
-def _base(dbx: Dbx, folder: Folder | None = None) -> Iterator[Base]:
-    place = f"{folder.workspace.host} {folder.root}" if folder else ""
-    base = Base(dbx.project.state_file("base.db"), place)
-    try:
-        yield base
-    finally:
-        base.close()
-
-
 def _owner(base: Base) -> str:
     """The name of this checkout, made up when it pushes for the first time."""
     owner = base.value("owner")
@@ -202,101 +170,6 @@ def _owner(base: Base) -> str:
     return owner
 
 
-def _root(dbx: Dbx, to: str) -> str:
-    root = to or dbx.project.target.root
-    if not root.startswith("/"):
-        raise UsageError(
-            f"{root} is no folder of a workspace.", f'It begins with "/": /Shared/{root}, say.'
-        )
-    root = "/" + "/".join(filter(None, root.split("/")))
-    root = root.removeprefix("/Workspace") if root.startswith("/Workspace/") else root
-    if root.count("/") < 2:
-        raise UsageError(
-            f"{root} belongs to the whole workspace, so nothing is pushed there.",
-            f"Push to a folder in it: {root.rstrip('/')}/{dbx.project.settings.project}, say.",
-        )
-    return root
-
-
-def _entries(dbx: Dbx, base: Base, *, dry_run: bool) -> Work[dict[str, Entry]]:
-    """Convert, unless that is only to be shown, and find what the project has."""
-    conversions = plan_conversions(dbx.project, dbx.repo, base)
-    if dry_run:
-        _must_be_whole(conversions)
-    else:
-        yield from _converted(dbx, base, conversions)
-    skipped = list(conversions.skipped)
-    entries = scan(dbx.project, base, conversions.overlay if dry_run else {}, skipped)
-    for line in skipped:
-        yield Note(line, "!")
-    return entries
-
-
-def _converted(dbx: Dbx, base: Base, conversions: Conversions) -> Work[Sources]:
-    begun = told = time.monotonic()
-    total = len(conversions.writes) + len(conversions.removes)
-    for done, _ in enumerate(convert_all(dbx.project, base, conversions), 1):
-        if time.monotonic() - told > _TOLD_EVERY:
-            told = time.monotonic()
-            yield Progress(
-                "notebooks/", "converting", told - begun, done=done, total=total, unit="files"
-            )
-    for warning in conversions.warnings:
-        yield Note(warning, "!")
-    _must_be_whole(conversions)
-    return Sources(
-        tuple(one.target for one in conversions.writes),
-        conversions.removes,
-        conversions.unchanged,
-        time.monotonic() - begun,
-    )
-
-
-def _must_be_whole(conversions: Conversions) -> None:
-    """Say what could not be converted; what could be is."""
-    match conversions.problems:
-        case ():
-            return
-        case (only,):
-            raise only
-        case (first, *others):
-            raise type(first)(
-                f"{first.message} {first.hint}".strip(),
-                "Also: " + " ".join(other.message for other in others),
-            )
-
-
-def _chosen(dbx: Dbx, names: Set[str], paths: tuple[str, ...]) -> Callable[[str], bool]:
-    """Say which objects are meant by paths of the project, or by their names in the workspace."""
-    if not paths:
-        return lambda _: True
-    wanted = {_object(dbx, names, path) for path in paths}
-    if "" in wanted:
-        return lambda _: True
-    folders = {folder for path in wanted for folder in above(path)}
-    return lambda path: (
-        path in wanted or path in folders or any(one in wanted for one in above(path))
-    )
-
-
-def _object(dbx: Dbx, names: Set[str], path: str) -> str:
-    """The name in the workspace of what a path means; empty for everything."""
-    root = dbx.project.root
-    full = Path(os.path.normpath(Path.cwd() / path))
-    inside = full.relative_to(root).as_posix() if full.is_relative_to(root) else path
-    for name in (inside, path.strip("/")):
-        if name in (".", "notebooks", "workspace"):
-            return ""
-        for top in ("notebooks/", "workspace/", ""):
-            rest = name.removeprefix(top)
-            for candidate in (rest, split_suffix(rest)[0]):
-                if candidate in names:
-                    return candidate
-    near = difflib.get_close_matches(path, names, 1)
-    hint = f"Did you mean {near[0]}?" if near else "Name a file of notebooks/ or workspace/."
-    raise UsageError(f"{path} is nothing that this project pushes.", hint)
-
-
 def _commit(dbx: Dbx) -> tuple[str, bool]:
     """What is checked out, and whether it is all there is."""
     try:
@@ -304,21 +177,6 @@ def _commit(dbx: Dbx) -> tuple[str, bool]:
         return (head, not dbx.repo.changed(("notebooks", "workspace"))) if head else ("", False)
     except GitError:
         return "", False
-
-
-def _ticking(work: Generator[None, None, T], state: str) -> Work[T]:
-    """Turn a wait into events."""
-    begun = time.monotonic()
-    try:
-        while True:
-            try:
-                next(work)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            yield Progress("push", state, time.monotonic() - begun)
-    finally:
-        work.close()
 
 
 def _plan(dbx: Dbx, folder: Folder, sides: Sides, steps: tuple[PushStep, ...]) -> Plan[PushStep]:
@@ -345,7 +203,7 @@ def _sides_of(sides: Sides, dbx: Dbx, path: str) -> list[Change]:
     entry, there = sides.entries.get(path), sides.texts.get(path)
     if entry is None or there is None or entry.content.kind != "notebook":
         return []
-    here = (dbx.project.root / entry.file).read_text(encoding="utf-8")
+    here = read(dbx.project, entry).decode("utf-8", "replace")
     changes = []
     for pair in cell_pairs(here, there.decode("utf-8", "replace"), entry.file):
         line_here, line_there = pair.first_lines

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .base import Base, stat_of
+from .bridge import CONFLICT_MARK
 from .comparison import FOLDER, Content, above, content_of
 from .errors import ConflictError, ProjectError
+from .formats import outgoing
 from .notebook import EXTENSIONS
 from .project import PARTIAL, Project
 from .source import is_source
@@ -24,6 +26,7 @@ _JUNK = frozenset(
 )
 _JUNK_ENDS = (".pyc", ".pyo", PARTIAL)
 _SUFFIXES = frozenset(EXTENSIONS.values())
+_CONFLICT = CONFLICT_MARK.encode()
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,19 @@ class Walk:
         """All files of a folder, and the paths of the folders themselves."""
         if (self._project.root / top).is_dir():
             yield from self._folder(top, self._outer, {os.path.realpath(self._project.root / top)})
+
+    def ignores(self, path: str) -> bool:
+        """Whether a file at this path would be left out, be it there or not."""
+        parts = path.split("/")
+        if any(part in _JUNK or part.endswith(_JUNK_ENDS) for part in parts):
+            return True
+        rules = list(self._outer)
+        for folder in above(path):
+            if self._is_ignored(f"{folder}/", rules):
+                return True
+            if (self._project.root / folder / ".gitignore").is_file():
+                rules += _read_rules(self._project.root / folder, folder)
+        return self._is_ignored(path, rules)
 
     def _folder(self, path: str, rules: list[_Rules], seen: set[str]) -> Iterator[File | str]:
         with os.scandir(self._project.root / path) as found:
@@ -149,13 +165,15 @@ def split_suffix(path: str) -> tuple[str, str]:
 class Entry:
     """One thing of the project that has a place in the workspace.
 
-    ``path`` is its name there, below the root; ``file`` where it stands in the project.
+    ``path`` is its name there, below the root; ``file`` where it stands in the project, and
+    ``data`` what stands there if it is only going to.
     """
 
     path: str
     file: str
     content: Content
     size: int = 0
+    data: bytes | None = field(default=None, repr=False)
 
 
 def scan(
@@ -185,15 +203,15 @@ def scan(
         if before and state and before[0] == state:
             content = before[1]
         else:
-            content = content_of(*_read(project.root / found.path, found.path))
+            content = content_of(*deployed(found.path, (project.root / found.path).read_bytes()))
             fresh[found.path] = (state, content)
         _add(entries, Entry(_remote(found.path, content), found.path, content, found.stat.st_size))
     for path, data in overlay.items():
         if data is not None:
-            content = content_of(data, _language(data, path))
+            content = content_of(*deployed(path, data))
             for folder in above(path.partition("/")[2]):
                 entries.setdefault(folder, Entry(folder, f"workspace/{folder}", FOLDER))
-            _add(entries, Entry(_remote(path, content), path, content, len(data)))
+            _add(entries, Entry(_remote(path, content), path, content, len(data), data))
     skipped += walk.skipped
     with base.saving():
         base.saw_files(fresh, seen_before.keys() - met - overlay.keys())
@@ -201,27 +219,32 @@ def scan(
 
 
 def read(project: Project, entry: Entry) -> bytes:
-    """The content of a file of the project.
+    """The content of a file of the project, as the workspace gets it.
 
     Raises:
         ConflictError: it was saved since the project was scanned.
     """
-    data = (project.root / entry.file).read_bytes()
-    if content_of(data, entry.content.language) != entry.content:
+    there = (project.root / entry.file).read_bytes() if entry.data is None else entry.data
+    data, language = deployed(entry.file, there)
+    if content_of(data, language) != entry.content:
         raise ConflictError(f"{entry.file} was saved in the meantime.", "Try again.")
     return data
 
 
-def _read(file: Path, path: str) -> tuple[bytes, str]:
-    data = file.read_bytes()
-    return data, _language(data, path)
+def deployed(path: str, data: bytes) -> tuple[bytes, str]:
+    """A file of ``workspace/`` as it goes there, and its language if it is a notebook.
 
-
-def _language(data: bytes, path: str) -> str:
-    """The language of a notebook; empty for a plain file."""
-    if split_suffix(path)[1].lower() not in _SUFFIXES:
-        return ""
-    return is_source(data[:64], path) or ""
+    Raises:
+        ConflictError: it holds a conflict of a merge that nobody has settled.
+    """
+    suffix = split_suffix(path)[1].lower()
+    if suffix == ".ipynb":
+        new = outgoing(path, data)
+        return (new.text, new.language) if new else (data, "")
+    language = (is_source(data[:64], path) or "") if suffix in _SUFFIXES else ""
+    if language and _CONFLICT in data:
+        outgoing(path, data)  # says where
+    return data, language
 
 
 def _remote(path: str, content: Content) -> str:

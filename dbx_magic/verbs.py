@@ -79,6 +79,8 @@ VERBS: Mapping[str, Verb] = {
         Verb("stop", "clusters"),
         Verb("convert", "transfer", changes=True),
         Verb("push", "transfer", changes=True),
+        Verb("pull", "pull", changes=True),
+        Verb("diff", "pull"),
         Verb("exec", "runs"),
         Verb("run", "runs"),
         Verb("commit", "versions", changes=True),

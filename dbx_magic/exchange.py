@@ -1,0 +1,183 @@
+"""What push, pull and diff begin with: the folder, the base, the project, what is meant."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import time
+from collections.abc import Callable, Generator, Iterator, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from .base import Base
+from .comparison import above
+from .conversion import Conversions, convert_all, plan_conversions
+from .dbx import Dbx
+from .errors import UsageError
+from .events import Note, Progress, Work
+from .remote import Folder
+from .tree import Entry, scan, split_suffix
+from .view import Line, View, duration, listed
+
+T = TypeVar("T")
+_TOLD_EVERY = 0.2
+
+
+@dataclass(frozen=True)
+class Sources:
+    """``workspace/`` as ``notebooks/`` say."""
+
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+    unchanged: int
+    seconds: float
+
+    def view(self) -> View:
+        """What was written, and what has gone."""
+        counts = [
+            count("converted", self.written),
+            count("removed", self.removed),
+            f"{self.unchanged:,} unchanged" if self.unchanged else "",
+        ]
+        words = ", ".join(filter(None, counts)) or "no notebooks"
+        return [Line("workspace/", "✓", note=f"{words}, in {duration(self.seconds)}")]
+
+
+def count(done: str, names: tuple[str, ...]) -> str:
+    """Say how many things were done, and which: ``2 sent (train, score)``."""
+    return f"{len(names):,} {done} ({listed(names)})" if names else ""
+
+
+@contextlib.contextmanager
+def open_base(dbx: Dbx, folder: Folder | None = None) -> Iterator[Base]:
+    """Open the base of a folder of the workspace; without one, only what is seen of files."""
+    # The local workspace may come back at another address.
+    host = "" if folder is None or dbx.is_local else folder.workspace.host
+    place = f"{host} {folder.root}" if folder else ""
+    base = Base(dbx.project.state_file("base.db"), place)
+    try:
+        yield base
+    finally:
+        base.close()
+
+
+def root_of(dbx: Dbx, to: str) -> str:
+    """The folder of the workspace to work on, in the one way to write it.
+
+    Raises:
+        UsageError: it is no folder of a workspace, or one that belongs to everybody.
+    """
+    root = to or dbx.project.target.root
+    if not root.startswith("/"):
+        raise UsageError(
+            f"{root} is no folder of a workspace.", f'It begins with "/": /Shared/{root}, say.'
+        )
+    root = "/" + "/".join(filter(None, root.split("/")))
+    root = root.removeprefix("/Workspace") if root.startswith("/Workspace/") else root
+    if root.count("/") < 2:
+        raise UsageError(
+            f"{root} belongs to the whole workspace, so nothing is pushed there.",
+            f"Push to a folder in it: {root.rstrip('/')}/{dbx.project.settings.project}, say.",
+        )
+    return root
+
+
+def entries_of(dbx: Dbx, base: Base, *, dry_run: bool) -> Work[dict[str, Entry]]:
+    """Convert, unless that is only to be shown, and find what the project has."""
+    conversions = plan_conversions(dbx.project, dbx.repo, base)
+    if dry_run:
+        _must_be_whole(conversions)
+    else:
+        yield from converted(dbx, base, conversions)
+    skipped = list(conversions.skipped)
+    entries = scan(dbx.project, base, conversions.overlay if dry_run else {}, skipped)
+    for line in skipped:
+        yield Note(line, "!")
+    return entries
+
+
+def converted(dbx: Dbx, base: Base, conversions: Conversions) -> Work[Sources]:
+    """Bring ``workspace/`` up to date with ``notebooks/``.
+
+    Raises:
+        ProjectError: a notebook cannot be converted; the others are.
+    """
+    begun = told = time.monotonic()
+    total = len(conversions.writes) + len(conversions.removes)
+    for done, _ in enumerate(convert_all(dbx.project, base, conversions), 1):
+        if time.monotonic() - told > _TOLD_EVERY:
+            told = time.monotonic()
+            yield Progress(
+                "notebooks/", "converting", told - begun, done=done, total=total, unit="files"
+            )
+    for warning in conversions.warnings:
+        yield Note(warning, "!")
+    _must_be_whole(conversions)
+    return Sources(
+        tuple(one.target for one in conversions.writes),
+        conversions.removes,
+        conversions.unchanged,
+        time.monotonic() - begun,
+    )
+
+
+def _must_be_whole(conversions: Conversions) -> None:
+    """Say what could not be converted; what could be is."""
+    match conversions.problems:
+        case ():
+            return
+        case (only,):
+            raise only
+        case (first, *others):
+            raise type(first)(
+                f"{first.message} {first.hint}".strip(),
+                "Also: " + " ".join(other.message for other in others),
+            )
+
+
+def chosen_by(dbx: Dbx, names: Set[str], paths: tuple[str, ...]) -> Callable[[str], bool]:
+    """Say which objects are meant by paths of the project, or by their names in the workspace."""
+    if not paths:
+        return lambda _: True
+    wanted = {_object(dbx, names, path) for path in paths}
+    if "" in wanted:
+        return lambda _: True
+    folders = {folder for path in wanted for folder in above(path)}
+    return lambda path: (
+        path in wanted or path in folders or any(one in wanted for one in above(path))
+    )
+
+
+def _object(dbx: Dbx, names: Set[str], path: str) -> str:
+    """The name in the workspace of what a path means; empty for everything."""
+    root = dbx.project.root
+    full = Path(os.path.normpath(Path.cwd() / path))
+    inside = full.relative_to(root).as_posix() if full.is_relative_to(root) else path
+    for name in (inside, path.strip("/")):
+        if name in (".", "notebooks", "workspace"):
+            return ""
+        for top in ("notebooks/", "workspace/", ""):
+            rest = name.removeprefix(top)
+            for candidate in (rest, split_suffix(rest)[0]):
+                if candidate in names:
+                    return candidate
+    near = difflib.get_close_matches(path, names, 1)
+    hint = f"Did you mean {near[0]}?" if near else "Name a file of notebooks/ or workspace/."
+    raise UsageError(f"{path} is nothing that this project pushes.", hint)
+
+
+def ticking(work: Generator[None, None, T], state: str) -> Work[T]:
+    """Turn a wait into events."""
+    begun = time.monotonic()
+    try:
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            yield Progress("push", state, time.monotonic() - begun)
+    finally:
+        work.close()

@@ -1,0 +1,319 @@
+"""Between the workspace and the project: pull its edits home, and see what differs."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+
+from .base import Base
+from .celldiff import cell_pairs
+from .comparison import (
+    FOLDER,
+    Conflict,
+    Content,
+    Difference,
+    Drop,
+    Merge,
+    PullStep,
+    Take,
+    pull_steps,
+)
+from .conversion import convert_all, plan_conversions
+from .crew import Crew, Pile
+from .dbx import Dbx
+from .events import Planned, Progress, Work
+from .exchange import chosen_by, count, entries_of, open_base, root_of, ticking
+from .plan import Change, Plan
+from .pulling import Came, Puller
+from .remote import Folder
+from .sending import new_backup
+from .sides import Sides, fetch, gather, settle, with_pending
+from .tree import Walk, read
+from .view import Block, Diff, Line, Symbol, View, counted, duration, size
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """The workspace's edits are in the project; somebody has to decide about ``unsettled``."""
+
+    root: str
+    taken: tuple[str, ...]
+    merged: tuple[str, ...]
+    removed: tuple[str, ...]
+    unchanged: int
+    unsettled: tuple[Came, ...] = ()
+    backup: str = ""
+    dry_run: bool = False
+    seconds: float = 0.0
+
+    def view(self) -> View:
+        """One line of what was done; one more for each thing that is left to do."""
+        if self.dry_run:
+            return [Line("Nothing was pulled, because of --dry-run.")]
+        counts = [
+            count("taken", self.taken),
+            count("merged", self.merged),
+            count("removed", self.removed),
+            f"{self.unchanged:,} unchanged" if self.unchanged else "",
+        ]
+        words = ", ".join(filter(None, counts)) or "nothing to pull"
+        lines: list[Block] = [Line(self.root, "✓", note=f"{words}, in {duration(self.seconds)}")]
+        lines += [block for one in self.unsettled for block in one.view()]
+        if self.backup:
+            lines.append(Line(f"What was there before is in {self.backup}", indent=1))
+        return lines
+
+
+def pull(
+    dbx: Dbx,
+    paths: tuple[str, ...] = (),
+    *,
+    dry_run: bool = False,
+    force: bool = False,
+    to: str = "",
+    expect: str = "",
+) -> Work[Pulled]:
+    """Bring edits that were made in the workspace into the project.
+
+    Notebooks that were edited on both sides are merged by cell. Where both edited one cell, both
+    versions are kept and marked. Outputs, tags and ids stay.
+
+    Args:
+        paths: Only these notebooks, files or folders; without any, all of them.
+        dry_run: Only show what would be brought.
+        force: Take the workspace's side where both were edited, and keep a backup of ours.
+        to: Another folder of the workspace than the target's.
+        expect: Apply only if the plan is still the one with this fingerprint.
+
+    Raises:
+        ProjectError: a file cannot be read or written; what was pulled stays, the rest can follow.
+        WorkspaceError: the workspace refused or cannot be reached.
+    """
+    begun = time.monotonic()
+    dbx.project.must_exist()
+    folder = Folder(dbx.workspace, root_of(dbx, to))
+    with open_base(dbx, folder) as base:
+        entries = yield from entries_of(dbx, base, dry_run=dry_run)
+        with Crew() as crew:
+            walk = Walk(dbx.project)
+            looking = gather(
+                crew,
+                folder,
+                base,
+                dbx.repo,
+                entries,
+                lambda path: not walk.ignores(f"workspace/{path}"),
+            )
+            sides = yield from ticking(looking, f"looking at {folder.root}")
+        sides = with_pending(sides, base.pending())
+        chosen = chosen_by(dbx, {*entries, *sides.known, *sides.there}, paths)
+        steps = tuple(
+            step
+            for step in pull_steps(sides.differences, force=force)
+            if chosen(step.path) and not walk.ignores(f"workspace/{step.path}")
+        )
+        plan = _plan(folder, steps)
+        if dry_run:
+            yield Planned(plan)
+            return _result(folder, sides, chosen, [], begun, dry_run=True)
+        plan.must_be(expect)
+        with Crew() as crew:
+            sides = yield from ticking(
+                _with_texts(crew, folder, sides, [step.path for step in steps]), "reading"
+            )
+        with base.saving():
+            settle(base, sides, dbx.project)
+        sources = {one.target: one.source for one in base.converted().values()}
+        backup = new_backup(dbx.project)
+        came: list[Came] = []
+        told = begun
+        for one in Puller(dbx.project, base, sides, sources, backup).carry_out(steps):
+            came.append(one)
+            if time.monotonic() - told > 0.2:
+                told = time.monotonic()
+                yield Progress(
+                    folder.root, "pulling", told - begun, done=len(came), total=len(steps)
+                )
+        _convert_again(dbx, base)
+    result = _result(folder, sides, chosen, came, begun)
+    return replace(result, backup=str(backup.folder) if backup.folder.exists() else "")
+
+
+def _with_texts(
+    crew: Crew, folder: Folder, sides: Sides, paths: Iterable[str]
+) -> Generator[None, None, Sides]:
+    """Read what is needed and was not read yet."""
+    pile: Pile[tuple[str, Content | None, bytes]] = Pile(crew)
+    for path in paths:
+        seen = sides.seen.get(path)
+        if seen and seen.kind in ("notebook", "file") and path not in sides.texts:
+            pile.add(partial(fetch, folder, seen))
+    texts = dict(sides.texts)
+    for fetched in pile.results():
+        if fetched is None:
+            yield
+        elif fetched[1] == sides.there[fetched[0]]:
+            texts[fetched[0]] = fetched[2]
+    return replace(sides, texts=texts)
+
+
+def _convert_again(dbx: Dbx, base: Base) -> None:
+    """Bring ``workspace/`` up to date; a notebook with a conflict waits until it is settled."""
+    for _ in convert_all(dbx.project, base, plan_conversions(dbx.project, dbx.repo, base)):
+        pass
+
+
+def _plan(folder: Folder, steps: tuple[PullStep, ...]) -> Plan[PullStep]:
+    changes: list[Change] = []
+    for step in steps:
+        match step:
+            case Take(over=None):
+                changes.append(Change("+", step.path, reason=step.reason))
+            case Take() | Merge():
+                changes.append(Change("~", step.path, reason=step.reason))
+            case Drop():
+                changes.append(Change("−", step.path, reason=step.reason))
+            case Conflict():
+                changes.append(Change("!", step.path, reason=step.reason))
+    words = f"{counted(len(steps), 'change')} to pull" if steps else "nothing to pull"
+    return Plan(f"{folder.root}: {words}", steps, tuple(changes), "pull")
+
+
+def _result(
+    folder: Folder,
+    sides: Sides,
+    chosen: Callable[[str], bool],
+    came: Sequence[Came],
+    begun: float,
+    *,
+    dry_run: bool = False,
+) -> Pulled:
+    def paths(done: str) -> tuple[str, ...]:
+        return tuple(one.path for one in came if one.done == done)
+
+    touched = {one.path for one in came}
+    return Pulled(
+        folder.root,
+        paths("taken"),
+        paths("merged"),
+        paths("removed"),
+        sum(
+            chosen(path) and path not in touched
+            for path, content in sides.here.items()
+            if content != FOLDER
+        ),
+        tuple(one for one in came if one.cells or one.why),
+        dry_run=dry_run,
+        seconds=time.monotonic() - begun,
+    )
+
+
+@dataclass(frozen=True)
+class ObjectDiff:
+    """One object that differs: what was done to it on each side, and the lines that differ."""
+
+    path: str
+    here: str
+    there: str
+    lines: tuple[str, ...] = ()
+
+    def view(self) -> View:
+        """One line for it, then its own: − as in the workspace, + as in the project."""
+        symbols: dict[str, Symbol] = {"new": "+", "removed": "−"}
+        symbol = "!" if self.here and self.there else symbols.get(self.here or self.there, "~")
+        sides = (("here", self.here), ("in the workspace", self.there))
+        note = ", ".join(f"{done} {side}" for side, done in sides if done)
+        blocks: list[Block] = [Line(self.path, symbol, note=note)]
+        return [*blocks, Diff(self.lines)] if self.lines else blocks
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What differs between the project and its folder in the workspace."""
+
+    root: str
+    objects: tuple[ObjectDiff, ...]
+    equal: int
+
+    def view(self) -> View:
+        """All objects that differ, or that there are none."""
+        if not self.objects:
+            return [Line(f"{self.root} is equal to the project", "✓")]
+        head = Line(f"{counted(len(self.objects), 'difference')} to {self.root}")
+        return [head, *(block for one in self.objects for block in one.view())]
+
+
+def diff(
+    dbx: Dbx, paths: tuple[str, ...] = (), *, names: bool = False, to: str = ""
+) -> Work[Differences]:
+    """Show what differs between the project and its folder in the workspace.
+
+    Args:
+        paths: Only these notebooks, files or folders; without any, all of them.
+        names: Only name what differs, which reads less.
+        to: Another folder of the workspace than the target's.
+
+    Raises:
+        ProjectError: a notebook cannot be converted.
+        WorkspaceError: the workspace refused or cannot be reached.
+    """
+    dbx.project.must_exist()
+    folder = Folder(dbx.workspace, root_of(dbx, to))
+    with open_base(dbx, folder) as base, Crew() as crew:
+        entries = yield from entries_of(dbx, base, dry_run=True)
+        looking = gather(crew, folder, base, dbx.repo, entries)
+        sides = yield from ticking(looking, f"looking at {folder.root}")
+        sides = with_pending(sides, base.pending())
+        chosen = chosen_by(dbx, {*entries, *sides.known, *sides.there}, paths)
+        walk = Walk(dbx.project)
+        found = [
+            one
+            for one in sides.differences
+            if chosen(one.path)
+            and FOLDER not in (one.here, one.there)
+            and not walk.ignores(f"workspace/{one.path}")
+        ]
+        if not names:
+            wanted = [one.path for one in found]
+            sides = yield from ticking(_with_texts(crew, folder, sides, wanted), "reading")
+        objects = tuple(
+            ObjectDiff(
+                one.path, one.edit_here, one.edit_there, () if names else _lines(dbx, sides, one)
+            )
+            for one in found
+        )
+        equal = sum(
+            sides.there.get(path) == content
+            for path, content in sides.here.items()
+            if content != FOLDER and chosen(path)
+        )
+    return Differences(folder.root, objects, equal)
+
+
+def _lines(dbx: Dbx, sides: Sides, one: Difference) -> tuple[str, ...]:
+    entry = sides.entries.get(one.path)
+    here = read(dbx.project, entry) if entry else b""
+    there = sides.texts.get(one.path, b"")
+    try:
+        texts = here.decode(), there.decode()
+    except UnicodeDecodeError:
+        return (f"@@ {size(len(there))} there, {size(len(here))} here, no text @@",)
+    if one.here and one.there and one.here.kind == one.there.kind == "notebook":
+        return tuple(
+            line
+            for pair in cell_pairs(*texts, entry.file if entry else one.path)
+            for line in (
+                f"@@ cell {pair.number} @@",
+                *_unified(pair.there or "", pair.here or ""),
+            )
+        )
+    return tuple(_unified(texts[1], texts[0]))
+
+
+def _unified(before: str, after: str) -> Iterator[str]:
+    lines = difflib.unified_diff(before.split("\n"), after.split("\n"), lineterm="", n=2)
+    return islice(lines, 2, None)  # without the names of the files

@@ -1,0 +1,196 @@
+"""Writing what the workspace has into the project, so that nothing written here is ever lost."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .base import Base, Known
+from .comparison import FOLDER, Conflict, Content, Drop, Merge, PullStep, Take
+from .errors import ConflictError, DbxError, ProjectError
+from .formats import incoming
+from .notebook import EXTENSIONS
+from .project import Project, write
+from .sending import Backup
+from .sides import Sides
+from .tree import Entry, read
+from .view import Line, View, counted
+
+
+@dataclass(frozen=True)
+class Came:
+    """What became of one object: what was ``done``, or ``why`` it stays as it is.
+
+    ``cells`` of its file hold two versions now, for somebody to choose from.
+    """
+
+    path: str
+    file: str
+    done: str = ""
+    cells: tuple[int, ...] = ()
+    why: str = ""
+
+    def view(self) -> View:
+        """What is left to do, if anything is."""
+        if self.cells:
+            where = ", ".join(map(str, self.cells))
+            words = f"{self.file} has {counted(len(self.cells), 'conflict')}, at cell {where}"
+            return [Line(words, "!", note="keep one version of each, then push", indent=1)]
+        if self.why:
+            note = "pull --force takes theirs, push --force yours; a backup is kept"
+            return [Line(f"{self.path} stays as it is: {self.why}", "!", note=note, indent=1)]
+        return []
+
+
+class Puller:
+    """One pull's way of writing files.
+
+    ``sources`` says which file of ``notebooks/`` a file of ``workspace/`` is converted from: that
+    one is written then, because it is what people edit.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        base: Base,
+        sides: Sides,
+        sources: Mapping[str, str],
+        backup: Backup,
+    ) -> None:
+        self._project = project
+        self._base = base
+        self._sides = sides
+        self._sources = sources
+        self._backup = backup
+
+    def carry_out(self, steps: Sequence[PullStep]) -> Iterator[Came]:
+        """Take all steps, each noted when it is done; what is removed comes last.
+
+        Raises:
+            ProjectError: the disk is full, or a file cannot be written.
+        """
+        for step in sorted(steps, key=_order):
+            try:
+                came = self._take(step)
+            except OSError as error:
+                raise ProjectError(
+                    f"{error.filename or step.path} cannot be written: {error.strerror}.",
+                    "What was pulled so far is there; pull again to go on.",
+                ) from None
+            except DbxError as error:
+                came = Came(step.path, self._file(step.path), why=str(error))
+            if came.done:
+                self._note(step.path)
+            yield came
+
+    def _note(self, path: str) -> None:
+        content, text = self._sides.there.get(path), self._sides.texts.get(path)
+        with self._base.saving():
+            if content is None:
+                self._base.forget(path)
+            else:
+                known = Known(content, self._sides.seen[path].modified_at)
+                self._base.keep(path, known, text if content.kind == "notebook" else None)
+
+    def _take(self, step: PullStep) -> Came:
+        entry = self._sides.entries.get(step.path)
+        match step:
+            case Conflict():
+                return Came(step.path, self._file(step.path), why=step.reason)
+            case Drop():
+                return self._drop(step, entry)
+            case Merge():
+                return self._merge(step)
+            case Take(content=content, over=over):
+                if over and over.kind != content.kind:
+                    self._clear(step.path)
+                    entry = None
+                if content == FOLDER:
+                    self._full(f"workspace/{step.path}").mkdir(parents=True, exist_ok=True)
+                    return Came(step.path, f"workspace/{step.path}", "made")
+                return self._write(step, content, entry)
+
+    def _write(self, step: Take, content: Content, entry: Entry | None) -> Came:
+        data = self._sides.texts[step.path]
+        if entry is None:
+            file = self._new_file(step.path, content)
+            if self._full(file).exists():
+                return Came(step.path, file, why=f"{step.reason}, but {file} is something else")
+            if file.endswith(".ipynb") and content.kind == "notebook":
+                data = incoming(file, None, None, data).data
+            write(self._full(file), data)
+            return Came(step.path, file, "taken")
+        file = self._file(step.path)
+        if entry.content not in (None, self._sides.base.get(step.path)):
+            self._keep(file)
+        if content.kind == "notebook" and (file != entry.file or file.endswith(".ipynb")):
+            # What it was here is taken as what it was before, so that all edits are theirs.
+            local, before = self._full(file).read_bytes(), read(self._project, entry)
+            data = incoming(file, local, before, data).data
+        elif content.language != entry.content.language:
+            self._clear(step.path)
+            file = self._new_file(step.path, content)
+        write(self._full(file), data)
+        return Came(step.path, file, "taken")
+
+    def _merge(self, step: Merge) -> Came:
+        file = self._file(step.path)
+        before = self._base.text(step.base) if step.base else None
+        local = self._full(file).read_bytes()
+        new = incoming(file, local, before, self._sides.texts[step.path])
+        self._keep(file)
+        write(self._full(file), new.data)
+        return Came(step.path, file, "merged", tuple(one.cell for one in new.conflicts))
+
+    def _drop(self, step: Drop, entry: Entry | None) -> Came:
+        if step.content == FOLDER:
+            for top in ("workspace", "notebooks"):
+                with contextlib.suppress(OSError):
+                    self._full(f"{top}/{step.path}").rmdir()
+        elif entry:
+            self._clear(step.path)
+        return Came(step.path, self._file(step.path), "removed")
+
+    def _clear(self, path: str) -> None:
+        """Remove an object's files, and keep a backup of what people edit."""
+        file, entry = self._file(path), self._sides.entries.get(path)
+        if self._full(file).is_dir():
+            try:
+                self._full(file).rmdir()
+            except OSError:
+                raise ConflictError(f"{file} is a folder here, with something in it.") from None
+            return
+        self._keep(file)
+        self._full(file).unlink(missing_ok=True)
+        if entry:
+            self._full(entry.file).unlink(missing_ok=True)
+
+    def _keep(self, file: str) -> None:
+        write(self._backup.folder / file, self._full(file).read_bytes())
+
+    def _file(self, path: str) -> str:
+        """The file that people edit."""
+        entry = self._sides.entries.get(path)
+        if entry is None:
+            return f"workspace/{path}"
+        return self._sources.get(entry.file, entry.file)
+
+    def _new_file(self, path: str, content: Content) -> str:
+        if content.kind != "notebook":
+            return f"workspace/{path}"
+        if any(source.endswith(".ipynb") for source in self._sources.values()):
+            return f"notebooks/{path}.ipynb"
+        return f"workspace/{path}{EXTENSIONS[content.language]}"  # type: ignore[index]
+
+    def _full(self, file: str) -> Path:
+        # The file itself, should a link lead there: replacing it would cut the link.
+        return (self._project.root / file).resolve()
+
+
+def _order(step: PullStep) -> tuple[int, int, str]:
+    """What is written first, then what is removed: files, then folders from the innermost."""
+    if not isinstance(step, Drop):
+        return 0, 0, step.path
+    return (2, -step.path.count("/"), step.path) if step.content == FOLDER else (1, 0, step.path)

@@ -32,7 +32,7 @@ FLOORS = [
     ["comparison", "celldiff", "lockfile", "strip", "library", "spec", "rebuild_plan", "offered"],
     ["project", "base", "tree", "repo", "conversion", "throttle", "rest", "auth"],
     ["local_process", "workspace"],
-    ["crew", "remote", "pushlock", "sides", "sending", "pushing"],
+    ["crew", "remote", "pushlock", "sides", "sending", "pushing", "pulling"],
     ["dbx"],
     ["cluster_state", "draft", "exchange"],
     ["setup", "clusters", "rebuild", "transfer", "pull", "runs", "versions", "pipelines"],

@@ -284,12 +284,13 @@ def _rest(progress: Progress, begin: float, until: float) -> Work[None]:
 
 
 def pause(elapsed: float, expected: float | None) -> float:
-    """Seconds between two looks at a starting cluster: the further from the end, the longer.
+    """Seconds between two looks: close to the begin and to the expected end there are more.
 
-    >>> [pause(s, None) for s in (0, 6, 300)], [pause(s, 240) for s in (6, 231, 243)]
-    ([1.0, 2.0, 15.0], [15.0, 3.0, 1.0])
+    >>> [pause(s, None) for s in (0, 6, 300)], [pause(s, 240) for s in (6, 120, 230, 242)]
+    ([1.0, 3.0, 20.0], [3.0, 20.0, 5.0, 4.84])
     """
-    return min(15.0, max(1.0, abs(elapsed - (expected or 0.0)) / 3))
+    distance = elapsed if expected is None else min(elapsed, abs(elapsed - expected))
+    return min(20.0, max(1.0, elapsed / 50, distance / 2))
 
 
 def _history(dbx: Dbx, cluster: Json) -> tuple[str, float | None]:

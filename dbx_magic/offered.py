@@ -68,5 +68,5 @@ def _is_lasting(version: Json) -> bool:
 
 
 def _did_you_mean(wanted: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(wanted, names, 1, 0.8)
+    near = difflib.get_close_matches(wanted, names, 1, 0.88)
     return f"Did you mean {near[0]}? " if near else ""

@@ -261,7 +261,8 @@ class _Rebuilding:
         """The old configuration is not needed any more, and cells run on this cluster."""
         self._undo_file.unlink(missing_ok=True)
         picked = self.dbx.project.picked
-        if picked is None or any(item.cluster_id == picked for item in self.seen):
+        ours = picked is None or any(item.cluster_id == picked for item in self.seen)
+        if ours or not self._exists(picked):
             self.dbx.project.pick(self.cluster_id)
 
     # When a step fails
@@ -319,7 +320,7 @@ class _Rebuilding:
 
     def _without_new(self, error: WorkspaceError) -> WorkspaceError:
         """Take a new cluster away again that cannot replace the old one."""
-        left = [item for item in self.seen if self._still_there(item)]
+        left = [item for item in self.seen if self._exists(item.cluster_id)]
         if not left:
             return error
         if self.cluster_id != NEW:
@@ -332,9 +333,9 @@ class _Rebuilding:
             error, f"The new cluster was deleted; the old one is as it was, {state_words(old)}."
         )
 
-    def _still_there(self, item: Seen) -> bool:
+    def _exists(self, cluster_id: str | None) -> bool:
         try:
-            self.dbx.workspace.cluster(item.cluster_id)
+            self.dbx.workspace.cluster(str(cluster_id))
         except NotFoundError:
             return False
         return True

@@ -11,9 +11,11 @@ export interface IArguments {
   stop: { cluster?: string; timeout?: number };
   convert: Record<string, never>;
   push: { paths?: string[]; dry_run?: boolean; force?: boolean; prune?: boolean; to?: string; expect?: string };
+  pull: { paths?: string[]; dry_run?: boolean; force?: boolean; to?: string; expect?: string };
+  diff: { paths?: string[]; names?: boolean; to?: string };
   exec: { code: string; language?: 'python' | 'sql' | 'scala' | 'r' | 'sh'; cluster?: string };
   run: { notebook: string; parameter?: Record<string, string> | null; cluster?: string };
-  commit: { message: string; dry_run?: boolean; expect?: string };
+  commit: { message: string; publish?: boolean; dry_run?: boolean; expect?: string };
   local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };
   demo: { name?: string };
 }
@@ -29,6 +31,8 @@ export interface IResults {
   stop: ({ type: 'Cluster'; view: ILine[] } & ICluster);
   convert: ({ type: 'Sources'; view: ILine[] } & ISources);
   push: ({ type: 'Pushed'; view: ILine[] } & IPushed);
+  pull: ({ type: 'Pulled'; view: ILine[] } & IPulled);
+  diff: ({ type: 'Differences'; view: ILine[] } & IDifferences);
   exec: ({ type: 'Executed'; view: ILine[] } & IExecuted);
   run: ({ type: 'Ran'; view: ILine[] } & IRan);
   commit: ({ type: 'Committed'; view: ILine[] } & ICommitted);
@@ -36,11 +40,11 @@ export interface IResults {
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
-export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'convert', 'push', 'exec', 'run', 'commit', 'local', 'demo'] as const;
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
-export const CHANGING: readonly Verb[] = ['rebuild', 'convert', 'push', 'commit'];
+export const CHANGING: readonly Verb[] = ['rebuild', 'convert', 'push', 'pull', 'commit'];
 
 export type Event =
   | ({ event: 'Note' } & INote)
@@ -163,6 +167,39 @@ export interface IPushed {
   seconds: number;
 }
 
+export interface ICame {
+  path: string;
+  file: string;
+  done: string;
+  cells: number[];
+  why: string;
+}
+
+export interface IPulled {
+  root: string;
+  taken: string[];
+  merged: string[];
+  removed: string[];
+  unchanged: number;
+  unsettled: ICame[];
+  backup: string;
+  dry_run: boolean;
+  seconds: number;
+}
+
+export interface IObjectDiff {
+  path: string;
+  here: string;
+  there: string;
+  lines: string[];
+}
+
+export interface IDifferences {
+  root: string;
+  objects: IObjectDiff[];
+  equal: number;
+}
+
 export interface IExecuted {
   cluster: string;
   seconds: number;
@@ -181,12 +218,25 @@ export interface ICommittedFile {
   symbol: '+' | '~' | '−';
 }
 
+export interface IPublished {
+  remote: string;
+  branch: string;
+  commit: string;
+  commits: string[];
+  theirs: number;
+  review: string;
+  link: string;
+  said: string;
+  dry_run: boolean;
+}
+
 export interface ICommitted {
   commit: string;
   branch: string;
   message: string;
   files: ICommittedFile[];
   spec: string;
+  published: IPublished | null;
   dry_run: boolean;
 }
 

@@ -57,9 +57,7 @@ def execute(
     there = yield from started(dbx, there)
     name = name_of(there)
     begin = time.monotonic()
-    # There are no shell contexts in the API: a shell cell is Python with a first line of its own.
-    context_language = "python" if language == "sh" else language
-    text = f"%sh\n{code}" if language == "sh" else code
+    context_language, text = _as_command(code, language, is_local=dbx.is_local)
     cluster_id = str(there["cluster_id"])
     context_id = yield from _context(dbx, cluster_id, context_language, name)
     try:
@@ -72,6 +70,21 @@ def execute(
     command = _Command(dbx, cluster_id, context_id, command_id, name)
     yield from command.follow()
     return Executed(name, time.monotonic() - begin)
+
+
+def _as_command(code: str, language: Language, *, is_local: bool) -> tuple[str, str]:
+    """Give the language of the context and what to run there.
+
+    As in a Databricks notebook SQL sees the temporary views that Python made, which contexts of
+    different languages do not share; and there are no shell contexts at all.
+    """
+    if language not in ("sql", "sh"):
+        return language, code
+    if is_local:
+        return "python", f"%{language}\n{code}"
+    if language == "sql":
+        return "python", f"display(spark.sql({code.strip().rstrip(';')!r}))"
+    return "python", f"print(__import__('subprocess').getoutput({code!r}))"
 
 
 def _context(

@@ -35,6 +35,7 @@ def text(view: View, *, width: int = 100, color: bool = False) -> str:
         file=io.StringIO(),
         width=width,
         force_terminal=color,
+        force_jupyter=False,
         color_system="standard" if color else None,
         highlight=False,
         legacy_windows=False,

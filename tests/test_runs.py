@@ -51,6 +51,13 @@ def test_sql_is_a_table(perform: Perform) -> None:
     assert "3 rows" in shown.data["text/html"]
 
 
+def test_sql_sees_what_python_made(perform: Perform) -> None:
+    perform("exec", code="spark.range(4).createOrReplaceTempView('four')")
+    seen: list[Event] = []
+    perform("exec", seen, code="select count(*) from four", language="sql")
+    assert "4" in printed(seen)
+
+
 def test_sh_runs_in_a_shell(perform: Perform) -> None:
     seen: list[Event] = []
     perform("exec", seen, code="echo $((6 * 7))", language="sh")

@@ -43,6 +43,7 @@ class Ongoing:
 
     def __init__(self, dbx: Dbx, verb: Verb, arguments: Mapping[str, Any]) -> None:
         self.verb = verb
+        self.root = dbx.project.root
         self.error: DbxError | None = None
         self.done = False
         self._told: dict[object, str] = {}
@@ -158,14 +159,14 @@ class VerbHandler(_Handler):
                 raise UsageError('The body must be {"arguments": {…}, "path": "…"}.')
         if not verb.changes:
             return Ongoing(dbx, verb, arguments)
-        root = dbx.project.root
-        other = self.changing.get(root)
+        other = self.changing.get(dbx.project.root)
         if other and not other.done:
             raise ConflictError(
-                f"{other.verb.name} is under way in {root}.", "Wait until it is done, or stop it."
+                f"{other.verb.name} is under way in {other.root}.",
+                "Wait until it is done, or stop it.",
             )
-        self.changing[root] = Ongoing(dbx, verb, arguments)
-        return self.changing[root]
+        ongoing = self.changing[dbx.project.root] = Ongoing(dbx, verb, arguments)
+        return ongoing
 
 
 class ChangingHandler(_Handler):
@@ -177,17 +178,19 @@ class ChangingHandler(_Handler):
         """Listen to it; the first line is its name."""
         ongoing = await self._find()
         if ongoing:
+            self.set_status(200)
             self.write(json.dumps({"verb": ongoing.verb.name}) + "\n")
             await self.tell(ongoing)
 
     @authenticated
     @authorized
     async def delete(self) -> None:
-        """Stop it."""
+        """Stop it, or forget it when it is done."""
         ongoing = await self._find()
-        if ongoing:
+        if ongoing and ongoing.done:
+            del self.changing[ongoing.root]
+        elif ongoing:
             ongoing.stop()
-            self.set_status(204)
 
     async def _find(self) -> Ongoing | None:
         try:
@@ -195,10 +198,8 @@ class ChangingHandler(_Handler):
         except DbxError as error:
             await self.refuse(error, error.http_status)
             return None
-        ongoing = self.changing.get(root)
-        if ongoing is None:
-            self.set_status(204)
-        return ongoing
+        self.set_status(204)
+        return self.changing.get(root)
 
 
 def open_project(root: Path, path: str) -> Dbx:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,20 +41,24 @@ def jp_root_dir(project: Path) -> Path:
 
 
 @pytest.fixture
-def post(jp_fetch: Fetch) -> Post:
+def fetch(jp_fetch: Fetch) -> Fetch:
+    """With the token, and with patience for a loaded machine."""
+    return functools.partial(jp_fetch, "dbx-magic", request_timeout=120)
+
+
+@pytest.fixture
+def post(fetch: Fetch) -> Post:
     """Call a verb as JupyterLab does, with the token, and give the status and the lines."""
 
     async def post(verb: str, body: Any) -> tuple[int, Lines]:
-        answer = await jp_fetch(
-            "dbx-magic", verb, method="POST", body=json.dumps(body), raise_error=False
-        )
+        answer = await fetch(verb, method="POST", body=json.dumps(body), raise_error=False)
         return answer.code, [json.loads(line) for line in answer.body.decode().splitlines()]
 
     return post
 
 
 @pytest.fixture
-def browser(jp_fetch: Fetch, http_server_client: Any, jp_base_url: str, jp_serverapp: Any) -> Fetch:
+def browser(http_server_client: Any, jp_base_url: str, jp_serverapp: Any) -> Fetch:
     """Call `status` as a page in a logged-in browser would: with cookies, not with the token."""
 
     async def fetch(**headers: str) -> HTTPResponse:
@@ -239,10 +244,10 @@ async def test_a_rebuild_outlives_the_page(post: Post, listen: Listen, running: 
     assert any(line.get("event") == "Progress" for line in told)
 
 
-async def test_stop(post: Post, listen: Listen, jp_fetch: Fetch, running: None) -> None:
+async def test_stop(post: Post, listen: Listen, fetch: Fetch, running: None) -> None:
     async with listen("POST", "/rebuild", call(fresh=True)) as lines:
         assert (await anext(lines))["event"] == "Planned"
-        await jp_fetch("dbx-magic", method="DELETE", params={"path": "hello"})
+        await fetch(method="DELETE", params={"path": "hello"})
         last = [line async for line in lines][-1]
     assert last["error"]["message"] == "rebuild was stopped."
     code, lines = await post("rebuild", call())
@@ -250,8 +255,18 @@ async def test_stop(post: Post, listen: Listen, jp_fetch: Fetch, running: None) 
     assert lines[-1]["result"]["ready"]
 
 
-async def test_nothing_under_way(jp_fetch: Fetch) -> None:
-    assert (await jp_fetch("dbx-magic", params={"path": "hello"})).code == 204
+async def test_what_has_ended_is_told_until_it_is_forgotten(
+    post: Post, fetch: Fetch, running: None
+) -> None:
+    await post("rebuild", call(dry_run=True))
+    told = await fetch(params={"path": "hello"})
+    assert b'"dry_run": true' in told.body.splitlines()[-1]
+    await fetch(method="DELETE", params={"path": "hello"})
+    assert (await fetch(params={"path": "hello"})).code == 204
+
+
+async def test_nothing_under_way(fetch: Fetch) -> None:
+    assert (await fetch(params={"path": "hello"})).code == 204
 
 
 async def test_another_process_changes_the_project(

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
 from dbx_magic.errors import ProjectError
-from dbx_magic.notebook import EXTENSIONS, Language, parse_ipynb, render_ipynb
+from dbx_magic.notebook import EXTENSIONS, Cell, Notebook, parse_ipynb, render_ipynb
 from dbx_magic.source import is_source, parse_source, render_source
 
+from .archives import read_dbc, read_html, read_zip, write_dbc, write_html, write_zip
 from .errors import Refused, invalid
-from .tree import Item, Tree
+from .tree import Item, Tree, clean_path, parent_of
 
 NOTEBOOK_LIMIT = 10 * 1024 * 1024
 JUPYTER_LIMIT = 100 * 1024 * 1024
 _COMMENTS = {"PYTHON": "#", "R": "#", "SCALA": "//", "SQL": "--"}
 _SUFFIXES = {".py": "PYTHON", ".sql": "SQL", ".scala": "SCALA", ".r": "R"}
+_CHUNK = re.compile(r"^```\{r[^}\n]*\}\n(.*?)^```[ \t]*$\n?", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -39,31 +44,105 @@ def imported(path: str, content: IO[bytes], size: int, kind: str, language: str)
             return [Imported(path, "FILE", None, content)]
         case "AUTO":
             return [_sniffed(path, content, size)]
-        case "SOURCE":
-            _check_size(size, NOTEBOOK_LIMIT)
-            return [_source(path, content.read(), language)]
         case "JUPYTER":
             _check_size(size, JUPYTER_LIMIT)
             return [_jupyter(path, content.read())]
+    _check_size(size, NOTEBOOK_LIMIT)
+    match kind:
+        case "SOURCE" if not language and zipfile.is_zipfile(content):
+            content.seek(0)
+            return [_folder(path), *_unpacked(path, content.read())]
+        case "SOURCE":
+            content.seek(0)
+            return [_source(path, content.read(), language)]
+        case "DBC":
+            return [_folder(path), *_from_dbc(path, content.read())]
+        case "HTML":
+            return [_notebook(path, read_html(content.read()))]
+        case "R_MARKDOWN":
+            return [_notebook(path, _from_r_markdown(content.read()))]
     raise invalid(f"Unknown format {kind}.")
 
 
 def exported(tree: Tree, item: Item, kind: str) -> tuple[bytes, str]:
     """An object in a format, and the suffix that a file with that content has."""
+    if item.object_type in ("DIRECTORY", "REPO"):
+        return _exported_folder(tree, item, kind)
     content = tree.file(item.path).read_bytes()
     if item.object_type == "FILE":
         if kind not in ("AUTO", "SOURCE", "RAW"):
             raise invalid(f"A file cannot be exported as {kind}.")
         return content, "file"
-    text = content.decode("utf-8")
-    language = str(item.language)
-    suffix = EXTENSIONS[language.lower()]  # type: ignore[index]
+    suffix = _suffix(item)
+    name = item.path.rpartition("/")[2]
     match kind:
         case "SOURCE" | "AUTO" | "RAW":
             return content, suffix[1:]
         case "JUPYTER":
-            return render_ipynb(parse_source(text, item.path + suffix)).encode(), "ipynb"
+            return render_ipynb(_parsed(item, content)).encode(), "ipynb"
+        case "HTML":
+            return write_html(name, _parsed(item, content)), "html"
+        case "DBC":
+            return write_dbc([(name, _parsed(item, content))], []), "dbc"
+        case "R_MARKDOWN":
+            return _to_r_markdown(_parsed(item, content)), "Rmd"
     raise invalid(f"Unknown format {kind}.")
+
+
+def _exported_folder(tree: Tree, item: Item, kind: str) -> tuple[bytes, str]:
+    top = item.path.rpartition("/")[2] or "Workspace"
+    below = list(tree.walk(item.path))
+
+    def inside(found: Item) -> str:
+        return top + found.path[len(item.path.rstrip("/")) :]
+
+    if kind == "DBC":
+        notebooks = [
+            (inside(found), _parsed(found, tree.file(found.path).read_bytes()))
+            for found in below
+            if found.object_type == "NOTEBOOK"
+        ]
+        folders = [inside(found) for found in below if found.object_type == "DIRECTORY"]
+        return write_dbc(notebooks, [top, *folders]), "dbc"
+    entries = []
+    for found in below:
+        if found.object_type in ("DIRECTORY", "REPO"):
+            entries.append((f"{inside(found)}/", b""))
+        else:
+            plain = found.object_type == "FILE"
+            content, suffix = exported(tree, found, "AUTO" if plain else kind)
+            entries.append((inside(found) + ("" if plain else f".{suffix}"), content))
+    return write_zip([(f"{top}/", b""), *entries]), "zip"
+
+
+def _unpacked(path: str, data: bytes) -> Iterator[Imported]:
+    for name, content in read_zip(data):
+        inner = clean_path(f"{path}/{name}")
+        if content is None:
+            yield _folder(inner)
+        else:
+            yield from _parents(path, inner)
+            yield _sniffed(inner, io.BytesIO(content), len(content))
+
+
+def _from_dbc(path: str, data: bytes) -> Iterator[Imported]:
+    for name, notebook in read_dbc(data):
+        inner = clean_path(f"{path}/{name}")
+        if notebook is None:
+            yield _folder(inner)
+        else:
+            yield from _parents(path, inner)
+            yield _notebook(inner, notebook)
+
+
+def _parents(top: str, path: str) -> Iterable[Imported]:
+    """The folders of an archive that has no entries for them."""
+    parent = parent_of(path)
+    return [] if parent == top else [*_parents(top, parent), _folder(parent)]
+
+
+def _folder(path: str) -> Imported:
+    return Imported(path, "DIRECTORY", None, io.BytesIO())
 
 
 def _sniffed(path: str, content: IO[bytes], size: int) -> Imported:
@@ -106,12 +185,50 @@ def _source(path: str, data: bytes, language: str) -> Imported:
 
 def _jupyter(path: str, data: bytes) -> Imported:
     try:
-        notebook = parse_ipynb(data, path)
+        return _notebook(path, parse_ipynb(data, path))
     except ProjectError as problem:
         raise invalid(f"The notebook could not be read: {problem}") from None
-    language: Language = notebook.language
+
+
+def _notebook(path: str, notebook: Notebook) -> Imported:
     source = render_source(notebook).encode()
-    return Imported(path, "NOTEBOOK", language.upper(), io.BytesIO(source))
+    return Imported(path, "NOTEBOOK", notebook.language.upper(), io.BytesIO(source))
+
+
+def _suffix(item: Item) -> str:
+    return EXTENSIONS[str(item.language).lower()]  # type: ignore[index]
+
+
+def _parsed(item: Item, content: bytes) -> Notebook:
+    try:
+        return parse_source(content.decode("utf-8"), item.path + _suffix(item))
+    except (ProjectError, UnicodeDecodeError) as problem:
+        raise invalid(f"The notebook {item.path} cannot be read: {problem}") from None
+
+
+def _from_r_markdown(data: bytes) -> Notebook:
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    cells: list[Cell] = []
+    end = 0
+    for chunk in _CHUNK.finditer(text):
+        cells += _markdown(text[end : chunk.start()])
+        cells.append(Cell("code", chunk[1].removesuffix("\n")))
+        end = chunk.end()
+    return Notebook("r", (*cells, *_markdown(text[end:])))
+
+
+def _markdown(text: str) -> list[Cell]:
+    return [Cell("markdown", text.strip("\n"))] if text.strip() else []
+
+
+def _to_r_markdown(notebook: Notebook) -> bytes:
+    if notebook.language != "r":
+        raise invalid("Only R notebooks can be exported as R_MARKDOWN.")
+    parts = [
+        cell.text if cell.kind == "markdown" else f"```{{r}}\n{cell.text}\n```"
+        for cell in notebook.cells
+    ]
+    return ("\n\n".join(parts) + "\n").encode()
 
 
 def _check_size(size: int, limit: int) -> None:

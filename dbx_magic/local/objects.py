@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from .call import Call, Operation
-from .errors import Refused, invalid
+from .errors import Refused, exists, invalid
 from .formats import exported, imported
 from .tree import Item, Tree, clean_path
 
@@ -84,6 +84,9 @@ class Objects:
             call.text("language", "").upper(),
         )
         overwrite = call.flag("overwrite")
+        top = objects[0]
+        if len(objects) > 1 and self._tree.find(top.path):
+            raise exists(f"{top.path} already exists; an archive is imported as a new folder.")
         for found in objects:
             if found.object_type == "DIRECTORY":
                 item = self._tree.make_folder(found.path)

@@ -8,6 +8,7 @@ import json
 import statistics
 import threading
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,14 @@ from databricks.sdk.service.workspace import ExportFormat, ImportFormat, Languag
 SOURCE = (
     b"# Databricks notebook source\nprint('hello')\n\n# COMMAND ----------\n\n# MAGIC %md Done\n"
 )
+
+
+def evil_zip() -> bytes:
+    """An archive that wants to be unpacked elsewhere."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("../../out.python", '{"language": "python", "commands": []}')
+    return packed.getvalue()
 
 
 def text(content: str | bytes) -> str:
@@ -79,6 +88,66 @@ def test_jupyter_notebooks_are_kept_as_source(client: WorkspaceClient, folder: s
     assert "# MAGIC # Title" in source
     back = json.loads(exported(client, path, ExportFormat.JUPYTER))
     assert [cell["cell_type"] for cell in back["cells"]] == ["code", "markdown"]
+
+
+CELLS = (
+    b"# Databricks notebook source\nx = 1\n\n# COMMAND ----------\n\n# MAGIC %md\n# MAGIC # Title\n"
+    b"\n# COMMAND ----------\n\n# DBTITLE 1,Named\n# MAGIC %sql\n# MAGIC select '</script>'\n"
+)
+
+
+@pytest.mark.parametrize("kind", ["HTML", "JUPYTER"])
+def test_a_notebook_goes_out_and_comes_back(
+    client: WorkspaceClient, folder: str, kind: str
+) -> None:
+    python = {"format": ImportFormat.SOURCE, "language": Language.PYTHON}
+    client.workspace.import_(f"{folder}/one", content=text(CELLS), **python)
+    out = exported(client, f"{folder}/one", ExportFormat[kind])
+    client.workspace.import_(f"{folder}/two", content=text(out), format=ImportFormat[kind])
+    assert exported(client, f"{folder}/two", ExportFormat.SOURCE).strip() == CELLS.strip()
+    assert out.count(b"</script>") <= 1
+
+
+@pytest.mark.parametrize("kind", ["DBC", "SOURCE"])
+def test_a_folder_goes_out_and_comes_back(client: WorkspaceClient, folder: str, kind: str) -> None:
+    python = {"format": ImportFormat.SOURCE, "language": Language.PYTHON}
+    client.workspace.mkdirs(f"{folder}/p/deep/empty")
+    client.workspace.import_(f"{folder}/p/deep/one", content=text(CELLS), **python)
+    client.workspace.upload(f"{folder}/p/data.csv", b"a,b", format=ImportFormat.AUTO)
+    out = exported(client, f"{folder}/p", ExportFormat[kind])
+    client.workspace.import_(f"{folder}/back", content=text(out), format=ImportFormat[kind])
+    listed = {item.path.removeprefix(f"{folder}/back/p") for item in walk(client, f"{folder}/back")}
+    # Archives of Databricks hold notebooks alone.
+    assert listed - {"/data.csv"} == {"", "/deep", "/deep/empty", "/deep/one"}
+    assert ("/data.csv" in listed) == (kind == "SOURCE")
+    one = exported(client, f"{folder}/back/p/deep/one", ExportFormat.SOURCE)
+    assert one.strip() == CELLS.strip()
+    with pytest.raises(ResourceAlreadyExists):
+        client.workspace.import_(f"{folder}/back", content=text(out), format=ImportFormat[kind])
+
+
+def walk(client: WorkspaceClient, path: str) -> list[Any]:
+    """Everything below a folder."""
+    found = list(client.workspace.list(path))
+    folders = [item.path for item in found if item.object_type == ObjectType.DIRECTORY]
+    return found + [item for inner in folders for item in walk(client, inner)]
+
+
+def test_r_markdown(client: WorkspaceClient, folder: str) -> None:
+    markdown = "# Title\n\n```{r}\nx <- 1\n```\n\nThe end.\n"
+    client.workspace.import_(f"{folder}/r", content=text(markdown), format=ImportFormat.R_MARKDOWN)
+    assert client.workspace.get_status(f"{folder}/r").language == Language.R
+    assert exported(client, f"{folder}/r", ExportFormat.R_MARKDOWN).decode() == markdown
+
+
+@pytest.mark.parametrize("kind", [ImportFormat.DBC, ImportFormat.HTML])
+@pytest.mark.parametrize("content", [b"", b"PK nothing", b"<html>nothing</html>", evil_zip()])
+def test_archives_that_are_refused(
+    server: Any, client: WorkspaceClient, folder: str, kind: ImportFormat, content: bytes
+) -> None:
+    with pytest.raises(InvalidParameterValue):
+        client.workspace.import_(f"{folder}/x", content=text(content), format=kind)
+    assert not (server.home / "workspace" / "out.python").exists()
 
 
 @pytest.mark.parametrize(

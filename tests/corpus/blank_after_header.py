@@ -1,0 +1,8 @@
+# Databricks notebook source
+
+# MAGIC %md
+# MAGIC gap above
+
+# COMMAND ----------
+
+x = 1

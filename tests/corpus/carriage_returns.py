@@ -1,0 +1,7 @@
+# Databricks notebook source
+progress = 'ab'
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC onetwo

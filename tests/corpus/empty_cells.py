@@ -1,0 +1,18 @@
+# Databricks notebook source
+
+
+# COMMAND ----------
+
+x = 1
+
+# COMMAND ----------
+
+
+
+# COMMAND ----------
+
+
+
+# COMMAND ----------
+
+

@@ -1,0 +1,4 @@
+# Databricks notebook source
+x = 1
+
+# COMMAND ----------

@@ -1,0 +1,5 @@
+# Databricks notebook source
+x = 1
+
+# COMMAND ----------
+

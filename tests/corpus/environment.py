@@ -1,0 +1,13 @@
+# Databricks notebook source
+# /// script
+# [tool.databricks.environment]
+# environment_version = "5"
+# dependencies = [
+#   "tides",
+# ]
+# ///
+import tides
+
+# COMMAND ----------
+
+x = 1

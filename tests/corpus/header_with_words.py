@@ -1,0 +1,2 @@
+# Databricks notebook source (moved from the old workspace)
+x = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import logging
@@ -17,11 +18,13 @@ from .cluster import LIVE, Cluster, Library, Record, Spec, new_cluster_id, now
 from .disk import real_file
 from .errors import Refused, invalid
 from .home import Home
+from .launch import InitScript, deliver_logs, init_scripts, run_init_scripts
 from .store import Store
 
 # Scripts ask for the list until they see PENDING once; a cluster that runs at once makes them
 # wait for ever.
 PENDING_SECONDS = 2.0
+_DELIVERY_SECONDS = 60.0
 _log = logging.getLogger("dbx_magic.local")
 
 
@@ -200,6 +203,7 @@ class Lifecycle:
         self.save(cluster)
         self._beside(cluster, self._watch(cluster))
         self._beside(cluster, self._idle(cluster))
+        self._beside(cluster, self._deliver(cluster))
         self.install_pending(cluster)
 
     async def _launch(self, cluster: Cluster) -> None:
@@ -212,6 +216,10 @@ class Lifecycle:
         # As on Databricks a start gives a fresh environment, with the cluster's libraries alone.
         await asyncio.to_thread(shutil.rmtree, environment, ignore_errors=True)
         cluster.environment = Environment(environment, self._home.cache / "packages")
+        if scripts := [*self._global_scripts(), *init_scripts(cluster, self._home)]:
+            self.event(cluster, "INIT_SCRIPTS_STARTED")
+            told = await run_init_scripts(scripts, cluster, cluster.environment, folder)
+            self.event(cluster, "INIT_SCRIPTS_FINISHED", init_scripts=told)
         spec = cluster.record.spec
         cluster.compute = Compute(
             folder,
@@ -224,6 +232,14 @@ class Lifecycle:
             base=self._home.cache,
         )
         await cluster.compute.start()
+
+    def _global_scripts(self) -> list[InitScript]:
+        kept = sorted(self._store.all("init_script").values(), key=lambda one: int(one["position"]))
+        return [
+            InitScript(script["name"], base64.b64decode(script["script"]))
+            for script in kept
+            if script.get("enabled")
+        ]
 
     async def _fail(self, cluster: Cluster, code: str, kind: str, message: str) -> None:
         why = reason(code, kind, databricks_error_message=message)
@@ -276,6 +292,7 @@ class Lifecycle:
         if cluster.compute:
             compute, cluster.compute = cluster.compute, None
             await compute.stop()
+        await deliver_logs(cluster, self._home.clusters / cluster.cluster_id, self._home)
 
     async def _watch(self, cluster: Cluster) -> None:
         assert cluster.compute  # noqa: S101 - for the type checker
@@ -293,6 +310,12 @@ class Lifecycle:
                 self.terminate(cluster, why, f"Idle for {minutes} minutes.")
                 return
             await asyncio.sleep(minutes * 60 - idle)
+
+    async def _deliver(self, cluster: Cluster) -> None:
+        folder = self._home.clusters / cluster.cluster_id
+        while cluster.record.spec.get("cluster_log_conf"):
+            await deliver_logs(cluster, folder, self._home)
+            await asyncio.sleep(_DELIVERY_SECONDS)
 
     async def _install(self, cluster: Cluster) -> None:
         from .environment import InstallFailed

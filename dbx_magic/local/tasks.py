@@ -164,7 +164,7 @@ async def _notebook(stage: Stage, spec: dict[str, Any]) -> None:
     )
     parameters = stage.parameters(spec.get("base_parameters"), "notebook_params")
     try:
-        async with _context(stage, "python", parent_of(path), parameters) as context_id:
+        async with _context(stage, "python", path, parameters) as context_id:
             for cell in cells.all:
                 if cell.language == "markdown" or not cell.source.strip():
                     cell.status = "Finished"
@@ -267,10 +267,14 @@ async def _program(stage: Stage, language: str, code: str) -> Command:
 
 @contextlib.asynccontextmanager
 async def _context(
-    stage: Stage, language: str, folder: str | None, arguments: Mapping[str, str]
+    stage: Stage, language: str, notebook: str | None, arguments: Mapping[str, str]
 ) -> AsyncIterator[str]:
     context_id = await stage.compute.create_context(
-        language, folder, arguments=arguments, task_values=stage.task_values
+        language,
+        parent_of(notebook) if notebook else None,
+        notebook=notebook,
+        arguments=arguments,
+        task_values=stage.task_values,
     )
     try:
         yield context_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import signal
@@ -17,6 +18,7 @@ from databricks.sdk.errors.platform import InvalidState
 from databricks.sdk.service.compute import (
     AutoScale,
     GetEventsOrder,
+    Language,
     ListClustersFilterBy,
     ListClustersSortBy,
     ListClustersSortByDirection,
@@ -24,6 +26,7 @@ from databricks.sdk.service.compute import (
     State,
     TerminationReasonCode,
 )
+from databricks.sdk.service.workspace import ImportFormat
 
 Spec = dict[str, Any]
 
@@ -230,6 +233,61 @@ def test_spark_that_cannot_start_says_why(client: WorkspaceClient, spec: Spec) -
     ended = client.clusters.wait_get_cluster_terminated(cluster_id)
     assert ended.termination_reason.code == TerminationReasonCode.SPARK_STARTUP_FAILURE
     assert "nowhere" in ended.state_message
+    client.clusters.permanent_delete(cluster_id)
+
+
+def test_init_scripts_run_and_logs_are_delivered(
+    client: WorkspaceClient, spec: Spec, folder: str
+) -> None:
+    script = b"#!/bin/bash\necho from the script\necho $DB_CLUSTER_NAME > /tmp/$DB_CLUSTER_ID\n"
+    client.workspace.upload(f"{folder}/init.sh", script, format=ImportFormat.AUTO)
+    everywhere = client.global_init_scripts.create(
+        "everywhere", base64.b64encode(b"pip install humanize==4.9.0").decode(), enabled=True
+    )
+    created: Any = client.api_client.do(
+        "POST",
+        "/api/2.1/clusters/create",
+        body={
+            "cluster_name": "scripted",
+            "init_scripts": [{"workspace": {"destination": f"{folder}/init.sh"}}],
+            "cluster_log_conf": {"dbfs": {"destination": "dbfs:/cluster_logs"}},
+            **spec,
+        },
+    )
+    cluster_id = created["cluster_id"]
+    client.clusters.wait_get_cluster_running(cluster_id)
+    made = Path(f"/tmp/{cluster_id}")
+    assert made.read_text() == "scripted\n"
+    made.unlink()
+    context = client.command_execution.create_and_wait(
+        cluster_id=cluster_id, language=Language.PYTHON
+    )
+    done = client.command_execution.execute_and_wait(
+        cluster_id=cluster_id,
+        context_id=context.id,
+        language=Language.PYTHON,
+        command="import humanize; humanize.__version__",
+    )
+    assert done.results.data == "'4.9.0'"
+    kinds = {event.type.value for event in client.clusters.events(cluster_id)}
+    assert {"INIT_SCRIPTS_STARTED", "INIT_SCRIPTS_FINISHED"} <= kinds
+    client.clusters.delete_and_wait(cluster_id)
+    logs = {file.path for file in client.dbfs.list(f"/cluster_logs/{cluster_id}", recursive=True)}
+    assert f"/cluster_logs/{cluster_id}/driver/log4j-active.log" in logs
+    said = f"/cluster_logs/{cluster_id}/init_scripts/1_init.stdout.log"
+    assert client.dbfs.download(said).read() == b"from the script\n"
+
+    client.global_init_scripts.update(
+        everywhere.script_id, "everywhere", base64.b64encode(b"echo no >&2; exit 7").decode()
+    )
+    client.clusters.start(cluster_id)
+    ended = client.clusters.wait_get_cluster_terminated(cluster_id)
+    assert ended.termination_reason.code == TerminationReasonCode.INIT_SCRIPT_FAILURE
+    assert ended.state_message == "Init script everywhere exited with 7: no"
+    (kept,) = client.global_init_scripts.list()
+    assert (kept.name, kept.enabled) == ("everywhere", True)
+    client.global_init_scripts.delete(everywhere.script_id)
+    assert list(client.global_init_scripts.list()) == []
     client.clusters.permanent_delete(cluster_id)
 
 

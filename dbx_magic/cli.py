@@ -167,9 +167,11 @@ def _fail(error: DbxError, *, as_json: bool) -> None:
 
         _out(error_line(error))
         return
-    for line in getattr(error, "traceback", ()):
-        _err(line)
+    from .output import plain
     from .show import view_of
+
+    for line in getattr(error, "traceback", ()):
+        _err(line if sys.stderr.isatty() else plain(line))
 
     _print_view(view_of(error), sys.stderr)
 
@@ -177,11 +179,11 @@ def _fail(error: DbxError, *, as_json: bool) -> None:
 def _print_view(view: Any, stream: Any) -> None:
     import shutil
 
-    from .show import text
+    from .show import addressed, text
 
     color = stream.isatty()
     width = shutil.get_terminal_size().columns if color else 120
-    stream.write(text(view, width=width, color=color) + "\n")
+    stream.write(text(addressed(view, "dbx-magic"), width=width, color=color) + "\n")
 
 
 def _out(line: str) -> None:

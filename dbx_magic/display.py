@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+import time
 
 from IPython.display import DisplayHandle, display, publish_display_data
 
 from .events import Event, Progress, Shown
 from .output import Display, Failure, Stream
 from .show import bundle
+
+# What is over sooner needs no progress.
+_TOLD_AFTER = 0.5
 
 
 class Screen:
@@ -17,6 +21,7 @@ class Screen:
     def __init__(self) -> None:
         self.handle: DisplayHandle | None = None
         self.last = ""
+        self.begin = time.monotonic()
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -35,7 +40,8 @@ class Screen:
                 publish_display_data(bundle(event))
 
     def _progress(self, data: dict[str, str]) -> None:
-        if data["text/plain"] == self.last:
+        soon = time.monotonic() - self.begin < _TOLD_AFTER
+        if data["text/plain"] == self.last or (self.handle is None and soon):
             return
         self.last = data["text/plain"]
         if self.handle is None:

@@ -49,7 +49,7 @@ def find() -> Server | None:
     try:
         state = json.loads((home() / "server.json").read_text(encoding="utf-8"))
         server = Server(state["url"], int(state["pid"]), home(), state["token"])
-    except (FileNotFoundError, ValueError, KeyError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
         return None
     return server if _answers(server) else None
 
@@ -63,7 +63,13 @@ def start() -> Server:
     running = find()
     if running:
         return running
-    home().mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        home().mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise WorkspaceError(
+            f"The local workspace cannot keep its data in {home()}: {error.strerror}.",
+            "Set DBX_MAGIC_HOME to a folder that can be written.",
+        ) from None
     log = home() / "server.log"
     with log.open("ab") as output:
         process = subprocess.Popen(

@@ -53,6 +53,7 @@ class DbxMagics(Magics):
         from .display import Screen
         from .events import drive
         from .grammar import parse
+        from .show import address
         from .verbs import perform
 
         try:
@@ -67,6 +68,9 @@ class DbxMagics(Magics):
         screen = Screen()
         try:
             result = drive(perform(dbx, call.verb, call.arguments), screen.show)
+        except DbxError as error:
+            error.hint = address(error.hint, "%dbx")
+            raise
         except KeyboardInterrupt:
             raise StoppedError("Stopped.", " ".join(_take(dbx.notes))) from None
         finally:

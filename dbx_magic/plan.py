@@ -61,7 +61,7 @@ class Plan(Generic[StepT]):
                 Line(_sentence(change), change.symbol, note=change.reason, indent=1)
                 for change in self.changes
             ),
-            *([Line(f"Apply: {self.apply}")] if self.apply and self.steps else []),
+            *([Line(f"Apply: `{self.apply}`")] if self.apply and self.steps else []),
         ]
 
 

@@ -94,7 +94,7 @@ def _context(
     known = dbx.contexts.get(key)
     if known and not lost:
         try:
-            if dbx.workspace.context_status(cluster_id, known) == "Running":
+            if dbx.workspace.context(cluster_id, known)["status"] == "Running":
                 return known
         except WorkspaceError as error:
             if not _is_lost(error):
@@ -103,13 +103,14 @@ def _context(
         yield Note(f"The {language} variables on {name} are gone: its context ended.", "!")
     context_id = dbx.contexts[key] = dbx.workspace.create_context(cluster_id, language)
     begin = time.monotonic()
-    while (status := dbx.workspace.context_status(cluster_id, context_id)) == "Pending":
+    while (context := dbx.workspace.context(cluster_id, context_id))["status"] == "Pending":
         yield Progress(name, "a context is being opened", time.monotonic() - begin)
         time.sleep(0 if dbx.is_local else 0.5)
-    if status != "Running":
+    if context["status"] != "Running":
         del dbx.contexts[key]
+        why = f": {context['reason']}" if context.get("reason") else "."
         raise WorkspaceError(
-            f"{name} could not open a {language} context.", "Try again; `restart` helps if not."
+            f"{name} could not open a {language} context{why}", "Try again; `restart` helps if not."
         )
     return context_id
 

@@ -19,9 +19,10 @@ from .errors import ConflictError, ProjectError, UsageError
 from .events import Planned, Work
 from .notebook import render_ipynb
 from .plan import Change, Plan
-from .project import write
+from .project import SPEC, write
 from .settings import LOCAL
 from .source import parse_source
+from .spec import SCHEMA, schema_text
 from .view import Line, Table, View, size
 
 if sys.version_info >= (3, 11):
@@ -50,7 +51,7 @@ class Initialised:
             Line(f"{self.root} is a project", "✓"),
             Line(f"new: {new}", indent=1),
             *([Line(f"kept: {', '.join(self.kept)}", indent=1)] if self.kept else []),
-            Line("Go on with: rebuild, push, run NOTEBOOK, commit -m …", indent=1),
+            Line("Go on with `rebuild`, `push`, `run NOTEBOOK`, `commit -m …`", indent=1),
         ]
 
 
@@ -131,6 +132,7 @@ def _starting_files(name: str, example: bool) -> dict[str, str]:
             f'# root = "/Shared/{name}"\n'
         ),
         ".gitignore": _IGNORED,
+        str(SPEC.with_name(SCHEMA)): schema_text(),
         **dict(_template(files(__package__) / "templates" / ("example" if example else "project"))),
     }
 

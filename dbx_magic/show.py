@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import io
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .errors import DbxError
+from .verbs import VERBS
 from .view import Block, Diff, Line, Table, View, Viewable
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 _ANSI = {"●": "green", "✓": "green", "✗": "red", "!": "yellow", "◐": "yellow", "○": "bright_black"}
 _ANSI |= {"+": "green", "−": "red", "~": "yellow"}
+_VERB = re.compile(rf"`({'|'.join(VERBS)})\b")
 _CSS = {"green": "success", "red": "error", "yellow": "warn"}
 
 
@@ -160,5 +164,26 @@ def _diff_line(line: str) -> str:
 
 def bundle(value: object) -> dict[str, str]:
     """A result, event or error for a notebook: HTML, and text where there is no HTML."""
-    view = view_of(value)
+    view = addressed(view_of(value), "%dbx")
     return {"text/html": markup(view), "text/plain": text(view)}
+
+
+def addressed(view: View, face: str) -> View:
+    """Write the verbs a view speaks of as they are called where it is shown."""
+    return [_addressed(block, face) for block in view]
+
+
+def _addressed(block: Block, face: str) -> Block:
+    match block:
+        case Line():
+            words, note = address(block.text, face), address(block.note, face)
+            return dataclasses.replace(block, text=words, note=note)
+        case Table():
+            rows = tuple(tuple(address(cell, face) for cell in row) for row in block.rows)
+            return dataclasses.replace(block, rows=rows)
+    return block
+
+
+def address(words: str, face: str) -> str:
+    """Say `` `push` `` as `` `%dbx push` `` or `` `dbx-magic push` ``."""
+    return _VERB.sub(rf"`{face} \1", words)

@@ -12,6 +12,7 @@ from .errors import NotFoundError
 from .rest import Rest
 
 Json = dict[str, Any]
+_DBFS_BLOCK = 1024 * 1024
 Format = Literal["SOURCE", "RAW"]
 IMPORT_LIMIT = 10 * 1024 * 1024
 
@@ -110,6 +111,19 @@ class Workspace:
         body = {"cluster_id": cluster_id, "libraries": list(libraries)}
         self.rest.post("2.0/libraries/uninstall", body, safe=True)
 
+    # Files of DBFS and of volumes
+
+    def end_of_file(self, path: str, size: int) -> str:
+        """The last ``size`` bytes, about, of a text file: ``dbfs:/…`` or ``/Volumes/…``."""
+        if path.startswith("/Volumes/"):
+            content: bytes = self.rest.send("GET", f"2.0/fs/files{path}", raw=True, safe=True)
+            return content[-size:].decode("utf-8", "replace")
+        status = self.rest.get("2.0/dbfs/get-status", {"path": path})
+        offset = max(0, int(status["file_size"]) - size)
+        query = {"path": path, "offset": offset, "length": min(size, _DBFS_BLOCK)}
+        answer = self.rest.get("2.0/dbfs/read", query)
+        return base64.b64decode(answer["data"]).decode("utf-8", "replace")
+
     # Workspace objects (2.0)
 
     def objects(self, path: str) -> list[Json]:
@@ -188,10 +202,10 @@ class Workspace:
         body = {"clusterId": cluster_id, "language": language}
         return str(self.rest.post("1.2/contexts/create", body)["id"])
 
-    def context_status(self, cluster_id: str, context_id: str) -> str:
-        """``Pending``, ``Running`` or ``Error``."""
+    def context(self, cluster_id: str, context_id: str) -> Json:
+        """A context's ``status``: ``Pending``, ``Running`` or ``Error``."""
         query = {"clusterId": cluster_id, "contextId": context_id}
-        return str(self.rest.get("1.2/contexts/status", query)["status"])
+        return dict(self.rest.get("1.2/contexts/status", query))
 
     def destroy_context(self, cluster_id: str, context_id: str) -> None:
         """Close a context; its variables are gone."""

@@ -39,12 +39,12 @@ def test_a_plan_reads_like_the_sketch() -> None:
             Change("+", "library", after="pypi googlemaps==4.10.0"),
             Change("−", "train"),
         ),
-        apply="%dbx rebuild",
+        apply="rebuild",
     )
     assert text(plan.view()).split("\n") == [
         "HelloCluster will be edited and restarted",
         "  ~ spark_version   15.4 → 16.4   needs a restart",
         "  + library   pypi googlemaps==4.10.0",
         "  − train",
-        "Apply: %dbx rebuild",
+        "Apply: `rebuild`",
     ]

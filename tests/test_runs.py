@@ -107,7 +107,7 @@ def test_closing_gives_the_contexts_back(dbx: Dbx, perform: Perform) -> None:
     dbx.close()
     assert dbx.contexts == {}
     with pytest.raises(NotFoundError, match="not found"):
-        dbx.workspace.context_status(cluster_id, context_id)
+        dbx.workspace.context(cluster_id, context_id)
 
 
 NOTEBOOK = """# Databricks notebook source

@@ -8,7 +8,7 @@ import pytest
 
 from dbx_magic import view
 from dbx_magic.errors import ProjectError
-from dbx_magic.show import bundle, markup, text
+from dbx_magic.show import addressed, bundle, markup, text
 from dbx_magic.view import Diff, Line, Table
 
 
@@ -66,3 +66,13 @@ def test_an_error_is_one_line_with_its_hint() -> None:
     shown = bundle(ProjectError('line 7: "num_worker" is not a field.', "Did you mean …?"))
     assert shown["text/plain"] == '✗ line 7: "num_worker" is not a field. Did you mean …?'
     assert "Did you mean" in shown["text/html"]
+
+
+def test_verbs_are_named_as_they_are_called_where_they_are_shown() -> None:
+    view = [Line("Make one with `init`.", note="`git init` · `rebuild --fresh`")]
+    assert text(addressed(view, "dbx-magic")) == (
+        "Make one with `dbx-magic init`.   `git init` · `dbx-magic rebuild --fresh`"
+    )
+    assert (
+        "`%dbx init`" in bundle(ProjectError("No project.", "Make one with `init`."))["text/html"]
+    )

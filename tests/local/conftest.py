@@ -10,16 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.compute import State
 from databricks.sdk.service.workspace import ImportFormat, Language
+
+from dbx_magic.local.compute import Command, Compute
 
 DEADLINE = 90.0
 
@@ -174,3 +176,124 @@ def notebook(client: WorkspaceClient, folder: str) -> Callable[..., str]:
         return f"{folder}/{name}"
 
     return put
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """What runs the tests that are coroutines."""
+    return "asyncio"
+
+
+@dataclass
+class Cluster:
+    """A cluster's running side without a server around it."""
+
+    root: Path
+    compute: Compute
+
+    async def context(self, language: str = "python", **options: Any) -> str:
+        """A context that is ready."""
+        context_id = await self.compute.create_context(language, **options)
+        assert await self.compute.wait_context(context_id, DEADLINE) == "Running"
+        return context_id
+
+    async def run(self, context_id: str, code: str, language: str = "") -> Command:
+        """A command that has ended."""
+        command_id = self.compute.execute(context_id, language, code)
+        command = await self.compute.wait_command(context_id, command_id, None, DEADLINE)
+        assert command.done, f"still {command.status}"
+        return command
+
+
+@pytest.fixture(scope="session")
+def new_cluster(
+    tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
+) -> Callable[..., Cluster]:
+    """Make clusters that share one workspace; none of them is started."""
+    root = tmp_path_factory.mktemp("compute")
+
+    def new(name: str, **settings: Any) -> Cluster:
+        folder = root / "clusters" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        arguments = {
+            "workspace": root / "workspace",
+            "dbfs": root / "dbfs",
+            "spark_conf": {},
+            "spark_env": {},
+            "api_url": "http://127.0.0.1:1",
+            "token": "secret-token",
+            "base": root / "cache",
+        }
+        return Cluster(root, Compute(folder, **{**arguments, **settings}))
+
+    return new
+
+
+@pytest.fixture(scope="session")
+async def cluster(new_cluster: Callable[..., Cluster]) -> AsyncIterator[Cluster]:
+    """A cluster that all tests may run code on, and must leave running."""
+    shared = new_cluster("shared", spark_env={"GREETING": "hello"})
+    await shared.compute.start()
+    yield shared
+    await shared.compute.stop()
+
+
+@dataclass(frozen=True)
+class Cli:
+    """The command, set up as a pipeline does it."""
+
+    program: Path
+    environment: dict[str, str]
+
+    def __call__(self, *arguments: str, fails: bool = False) -> str:
+        """Run a command; what it printed is given back."""
+        done = subprocess.run(
+            [self.program, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """Run a command that prints JSON."""
+        return json.loads(self(*arguments))
+
+
+@pytest.fixture(scope="session")
+def legacy_cli(pytestconfig: pytest.Config, unavailable: Callable[[str], NoReturn]) -> Path:
+    """The command in an environment of its own, which is kept for the next time."""
+    assert pytestconfig.cache
+    folder = pytestconfig.cache.mkdir("databricks-cli-0.18.0") / "venv"
+    program = folder / "bin" / "databricks"
+    if not program.exists():
+        uv = [sys.executable, "-m", "uv", "--quiet"]
+        subprocess.run([*uv, "venv", "--clear", "--python", sys.executable, folder], check=True)
+        done = subprocess.run(
+            [*uv, "pip", "install", "--python", folder / "bin/python", "databricks-cli==0.18.0"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            unavailable(f"databricks-cli cannot be installed: {done.stderr}")
+    return program
+
+
+@pytest.fixture
+def cli(server: Any, legacy_cli: Path, tmp_path: Path) -> Cli:
+    """The command with a profile; it drops the port, so it goes through the proxy."""
+    (tmp_path / ".databrickscfg").write_text(
+        f"[DEFAULT]\nhost = http://dbx.local\ntoken = {server.token}\n"
+    )
+    environment = {
+        "HOME": str(tmp_path),
+        "HTTP_PROXY": server.url,
+        "http_proxy": server.url,
+        "PATH": f"{legacy_cli.parent}{os.pathsep}{os.environ['PATH']}",
+        "LC_ALL": "C.UTF-8",
+    }
+    return Cli(legacy_cli, environment)

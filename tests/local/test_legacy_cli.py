@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
 from databricks.sdk import WorkspaceClient
 
 CLUSTER = {
@@ -30,67 +26,6 @@ CLUSTER = {
 }
 
 
-@dataclass(frozen=True)
-class Cli:
-    """The command, set up as a pipeline does it."""
-
-    program: Path
-    environment: dict[str, str]
-
-    def __call__(self, *arguments: str, fails: bool = False) -> str:
-        """Run a command; what it printed is given back."""
-        done = subprocess.run(
-            [self.program, *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert (done.returncode != 0) == fails, done.stdout + done.stderr
-        return done.stdout
-
-    def json(self, *arguments: str) -> Any:
-        """Run a command that prints JSON."""
-        return json.loads(self(*arguments))
-
-
-@pytest.fixture(scope="session")
-def legacy_cli(pytestconfig: pytest.Config, unavailable: Callable[[str], NoReturn]) -> Path:
-    """The command in an environment of its own, which is kept for the next time."""
-    assert pytestconfig.cache
-    folder = pytestconfig.cache.mkdir("databricks-cli-0.18.0") / "venv"
-    program = folder / "bin" / "databricks"
-    if not program.exists():
-        uv = [sys.executable, "-m", "uv", "--quiet"]
-        subprocess.run([*uv, "venv", "--clear", "--python", sys.executable, folder], check=True)
-        done = subprocess.run(
-            [*uv, "pip", "install", "--python", folder / "bin/python", "databricks-cli==0.18.0"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            unavailable(f"databricks-cli cannot be installed: {done.stderr}")
-    return program
-
-
-@pytest.fixture
-def cli(server: Any, legacy_cli: Path, tmp_path: Path) -> Cli:
-    """The command with a profile; it drops the port, so it goes through the proxy."""
-    (tmp_path / ".databrickscfg").write_text(
-        f"[DEFAULT]\nhost = http://dbx.local\ntoken = {server.token}\n"
-    )
-    environment = {
-        "HOME": str(tmp_path),
-        "HTTP_PROXY": server.url,
-        "http_proxy": server.url,
-        "PATH": f"{legacy_cli.parent}{os.pathsep}{os.environ['PATH']}",
-        "LC_ALL": "C.UTF-8",
-    }
-    return Cli(legacy_cli, environment)
-
-
 def wait(true: Callable[[], Any]) -> None:
     """Ask until the answer is true."""
     deadline = time.monotonic() + 90
@@ -98,7 +33,7 @@ def wait(true: Callable[[], Any]) -> None:
         assert time.monotonic() < deadline
 
 
-def test_clusters(cli: Cli, tmp_path: Path) -> None:
+def test_clusters(cli: Any, tmp_path: Path) -> None:
     spec = tmp_path / "config.cluster.json"
     spec.write_text(json.dumps({**CLUSTER, "cluster_name": "legacy"}))
     cluster_id = cli.json("clusters", "create", "--json-file", str(spec))["cluster_id"]
@@ -133,7 +68,7 @@ def test_clusters(cli: Cli, tmp_path: Path) -> None:
     assert cli.json("clusters", "list-zones")["zones"]
 
 
-def test_libraries(cli: Cli, cluster_id: str) -> None:
+def test_libraries(cli: Any, cluster_id: str) -> None:
     install = ("libraries", "install", "--cluster-id", cluster_id)
     cli(*install, "--pypi-package", "humanize==4.9.0")
     cli(*install, "--whl", "dbfs:/libraries/missing-1.0-py3-none-any.whl")
@@ -156,7 +91,7 @@ def test_libraries(cli: Cli, cluster_id: str) -> None:
     assert statuses()["pypi"] == "UNINSTALL_ON_RESTART"
 
 
-def test_workspace(cli: Cli, folder: str, tmp_path: Path) -> None:
+def test_workspace(cli: Any, folder: str, tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "etl" / "deep").mkdir(parents=True)
     notebook = "# Databricks notebook source\nprint('hello')\n"
@@ -196,7 +131,7 @@ def test_workspace(cli: Cli, folder: str, tmp_path: Path) -> None:
 
 
 def test_runs_and_jobs(
-    cli: Cli, cluster_id: str, notebook: Callable[..., str], tmp_path: Path
+    cli: Any, cluster_id: str, notebook: Callable[..., str], tmp_path: Path
 ) -> None:
     path = notebook("said", "dbutils.notebook.exit(dbutils.widgets.get('word'))")
     task = {"notebook_path": path, "base_parameters": {"word": "hello"}}
@@ -237,7 +172,7 @@ def test_runs_and_jobs(
 
 
 def test_a_job_with_a_cluster_of_its_own(
-    cli: Cli, notebook: Callable[..., str], tmp_path: Path
+    cli: Any, notebook: Callable[..., str], tmp_path: Path
 ) -> None:
     path = notebook("counts", "dbutils.notebook.exit(str(spark.range(7).count()))")
     job = {
@@ -253,7 +188,7 @@ def test_a_job_with_a_cluster_of_its_own(
     assert cli.json("runs", "get-output", "--run-id", run_id)["notebook_output"]["result"] == "7"
 
 
-def test_fs(cli: Cli, tmp_path: Path) -> None:
+def test_fs(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("hello")
     large = os.urandom(2_500_000)
     (tmp_path / "many" / "deep").mkdir(parents=True)
@@ -277,7 +212,7 @@ def test_fs(cli: Cli, tmp_path: Path) -> None:
     assert "RESOURCE_DOES_NOT_EXIST" in cli("fs", "ls", "dbfs:/nowhere", fails=True)
 
 
-def test_secrets_and_the_rest(cli: Cli) -> None:
+def test_secrets_and_the_rest(cli: Any) -> None:
     cli("secrets", "create-scope", "--scope", "legacy")
     cli("secrets", "put", "--scope", "legacy", "--key", "k", "--string-value", "words")
     assert "k" in cli("secrets", "list", "--scope", "legacy")
@@ -292,7 +227,7 @@ def test_secrets_and_the_rest(cli: Cli) -> None:
 
 
 def test_import_of_two_hundred_notebooks_is_quick(
-    cli: Cli, client: WorkspaceClient, folder: str, tmp_path: Path
+    cli: Any, client: WorkspaceClient, folder: str, tmp_path: Path
 ) -> None:
     source = tmp_path / "source"
     for directory in range(20):

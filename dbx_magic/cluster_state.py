@@ -158,6 +158,11 @@ def picked_cluster(dbx: Dbx) -> Json:
     return cluster
 
 
+def cluster_meant(dbx: Dbx, name: str) -> Json:
+    """The cluster with this name or id; the picked one when nothing is said."""
+    return cluster_called(dbx, name) if name else picked_cluster(dbx)
+
+
 def started(dbx: Dbx, cluster: Json, *, timeout: float = TIMEOUT) -> Work[Json]:
     """Give the cluster once it runs with its libraries, starting it when it is stopped.
 
@@ -188,6 +193,21 @@ def set_running(dbx: Dbx, cluster: Json, *, timeout: float = TIMEOUT) -> Work[Js
     if cluster.get("state") in ENDED:
         start_if_stopped(dbx, cluster_id)
     return (yield from wait_running(dbx, cluster_id, timeout=timeout))
+
+
+def must_have_libraries(dbx: Dbx, cluster: Json) -> None:
+    """Refuse to call a cluster ready that lacks a library.
+
+    Raises:
+        WorkspaceError: at least one failed; each is named with what the installer said.
+    """
+    failed = failures(dbx.workspace.libraries(str(cluster["cluster_id"])))
+    if failed:
+        raise WorkspaceError(
+            f"{name_of(cluster)} runs, but without {counted(len(failed), 'library')}: "
+            f"{' · '.join(failed)}",
+            "Correct it in the spec and `rebuild`.",
+        )
 
 
 def start_if_stopped(dbx: Dbx, cluster_id: str) -> None:

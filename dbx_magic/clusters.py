@@ -1,7 +1,8 @@
-"""See the workspace's clusters, pick one, start and stop it."""
+"""See the workspace's clusters, pick one, start, stop, restart, resize and delete it."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,19 +12,21 @@ from .cluster_state import (
     READY,
     TIMEOUT,
     cluster_called,
+    cluster_meant,
+    must_have_libraries,
     name_of,
-    picked_cluster,
     set_running,
+    settled,
     state_symbol,
     state_words,
     wait_ended,
 )
 from .dbx import Dbx
-from .errors import ProjectError, WorkspaceError
+from .errors import ConflictError, ProjectError, UsageError
 from .events import Work
-from .library import failures
-from .rebuild_plan import differences
-from .view import Line, Table, View, counted, duration
+from .rebuild_plan import differences, told_body
+from .spec import SIZE
+from .view import Line, Table, View, duration
 from .workspace import Json
 
 
@@ -186,7 +189,7 @@ def start(dbx: Dbx, cluster: str = "", *, timeout: float = TIMEOUT) -> Work[Clus
     Raises:
         WorkspaceError: it did not start, or a library was not installed.
     """
-    found = _meant(dbx, cluster)
+    found = cluster_meant(dbx, cluster)
     begin = time.monotonic()
     was_running = found.get("state") in READY
     try:
@@ -194,13 +197,7 @@ def start(dbx: Dbx, cluster: str = "", *, timeout: float = TIMEOUT) -> Work[Clus
     except (KeyboardInterrupt, GeneratorExit):
         dbx.notes.append(f"{name_of(found)} goes on starting; `start` waits for it again.")
         raise
-    failed = failures(dbx.workspace.libraries(str(found["cluster_id"])))
-    if failed:
-        raise WorkspaceError(
-            f"{name_of(found)} runs, but without {counted(len(failed), 'library')}: "
-            f"{' · '.join(failed)}",
-            "Correct it in the spec, then `rebuild`.",
-        )
+    must_have_libraries(dbx, found)
     took = "is running" if was_running else f"runs, in {duration(time.monotonic() - begin)}"
     return _after(found, took)
 
@@ -212,7 +209,7 @@ def stop(dbx: Dbx, cluster: str = "", *, timeout: float = TIMEOUT) -> Work[Clust
         cluster: Its name or its id; the picked one when left out.
         timeout: Give up waiting after so many seconds; it goes on stopping by itself.
     """
-    found = _meant(dbx, cluster)
+    found = cluster_meant(dbx, cluster)
     cluster_id = str(found["cluster_id"])
     if found.get("state") in ENDED:
         return _after(found, "is stopped already")
@@ -221,8 +218,101 @@ def stop(dbx: Dbx, cluster: str = "", *, timeout: float = TIMEOUT) -> Work[Clust
     return _after(found, "stopped; what it held in memory is gone")
 
 
-def _meant(dbx: Dbx, cluster: str) -> Json:
-    return cluster_called(dbx, cluster) if cluster else picked_cluster(dbx)
+def restart(dbx: Dbx, cluster: str = "", *, timeout: float = TIMEOUT) -> Work[Cluster]:
+    """Restart a cluster: a fresh Spark, all variables gone, libraries installed anew.
+
+    Args:
+        cluster: Its name or its id; the picked one when left out.
+        timeout: Give up waiting after so many seconds; the cluster goes on by itself.
+
+    Raises:
+        WorkspaceError: it did not come back, or a library was not installed.
+    """
+    begin = time.monotonic()
+    found = yield from settled(dbx, str(cluster_meant(dbx, cluster)["cluster_id"]), timeout=timeout)
+    if found.get("state") == "RUNNING":
+        dbx.workspace.restart_cluster(str(found["cluster_id"]))
+        found = dbx.workspace.cluster(str(found["cluster_id"]))
+    found = yield from set_running(dbx, found, timeout=timeout)
+    must_have_libraries(dbx, found)
+    return _after(found, f"runs again, in {duration(time.monotonic() - begin)}")
+
+
+def resize(dbx: Dbx, workers: str, cluster: str = "", *, timeout: float = TIMEOUT) -> Work[Cluster]:
+    """Give a cluster another number of workers; running cells go on.
+
+    The spec stays as it is: the next rebuild goes back to the size it says.
+
+    Args:
+        workers: A number, or the fewest and the most for one that scales: 2-8.
+        cluster: Its name or its id; the picked one when left out.
+        timeout: Give up waiting after so many seconds; the cluster goes on by itself.
+
+    Raises:
+        UsageError: that is no size.
+        WorkspaceError: the workspace does not give so many.
+    """
+    size = _size(workers)
+    found = yield from settled(dbx, str(cluster_meant(dbx, cluster)["cluster_id"]), timeout=timeout)
+    cluster_id = str(found["cluster_id"])
+    if found.get("state") == "RUNNING":
+        dbx.workspace.resize_cluster(cluster_id, size)
+        found = yield from settled(dbx, cluster_id, timeout=timeout)
+    else:
+        body = {key: value for key, value in told_body(found).items() if key not in SIZE}
+        dbx.workspace.edit_cluster({"cluster_id": cluster_id, **body, **size})
+        found = dbx.workspace.cluster(cluster_id)
+    return _after(found, f"has {size_words(found)}")
+
+
+def _size(workers: str) -> Mapping[str, object]:
+    shape = re.fullmatch(r"(\d+)(?:\s*[-–]\s*(\d+))?", workers.strip())
+    if shape is None or (shape[2] and int(shape[1]) > int(shape[2])):
+        raise UsageError(f"{workers!r} is no size.", "Write 3, or 2-8 for one that scales.")
+    if shape[2]:
+        return {"autoscale": {"min_workers": int(shape[1]), "max_workers": int(shape[2])}}
+    return {"num_workers": int(shape[1])}
+
+
+def delete(dbx: Dbx, cluster: str, *, yes: bool = False) -> Cluster:
+    """Delete a cluster for good, with its configuration and its list of libraries.
+
+    Args:
+        cluster: Its name or its id.
+        yes: Do it; without, it is only told what would be deleted.
+
+    Raises:
+        NotFoundError: there is no such cluster.
+        ConflictError: without --yes.
+    """
+    found = cluster_called(dbx, cluster)
+    if not yes:
+        made = found.get("creator_user_name")
+        by = f", made by {made}" if made else ""
+        raise ConflictError(
+            f"This deletes {name_of(found)} ({found['cluster_id']}) for good: "
+            f"{state_words(found)}, {size_words(found)}{by}.",
+            "Say --yes to do it; `stop` keeps its configuration.",
+        )
+    dbx.workspace.delete_cluster(str(found["cluster_id"]))
+    if dbx.project.picked == found["cluster_id"]:
+        dbx.project.pick(None)
+    return _after({**found, "state": "TERMINATED"}, "is deleted")
+
+
+def pin(dbx: Dbx, cluster: str = "", *, off: bool = False) -> Cluster:
+    """Keep a cluster in the workspace's list, also when it was stopped for more than 30 days.
+
+    Args:
+        cluster: Its name or its id; the picked one when left out.
+        off: Let it go from the list again.
+
+    Raises:
+        WorkspaceError: only an administrator of the workspace may do that.
+    """
+    found = cluster_meant(dbx, cluster)
+    dbx.workspace.pin_cluster(str(found["cluster_id"]), pinned=not off)
+    return _after(found, "is no longer pinned" if off else "is pinned")
 
 
 def _after(found: Json, what: str, note: str = "") -> Cluster:

@@ -14,6 +14,7 @@ from .cluster_state import (
     ENDED,
     READY,
     TIMEOUT,
+    must_have_libraries,
     name_of,
     set_running,
     settled,
@@ -24,7 +25,7 @@ from .cluster_state import (
 from .dbx import Dbx
 from .errors import GitError, NotFoundError, UsageError, WorkspaceError
 from .events import Note, Planned, Work
-from .library import FAILED, failures, library_key, library_name
+from .library import FAILED, library_key, library_name
 from .offered import NODE_TYPES, check_node_types, check_policy, check_runtime
 from .rebuild_plan import (
     NEW,
@@ -45,7 +46,7 @@ from .rebuild_plan import (
     told_body,
 )
 from .spec import ClusterSpec, Json
-from .view import Line, View, counted, duration, listed
+from .view import Line, View, duration, listed
 
 _UNDO = "rebuild.json"
 
@@ -248,13 +249,7 @@ class _Rebuilding:
                 start_if_stopped(self.dbx, self.cluster_id)
             return
         yield from set_running(self.dbx, cluster, timeout=self.timeout)
-        failed = failures(self.dbx.workspace.libraries(self.cluster_id))
-        if failed:
-            raise WorkspaceError(
-                f"{self.spec.name} runs, but without {counted(len(failed), 'library')}: "
-                f"{' · '.join(failed)}",
-                "Correct it in the spec and `rebuild` again.",
-            )
+        must_have_libraries(self.dbx, cluster)
         self._done()
 
     def _done(self) -> None:

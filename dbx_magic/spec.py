@@ -24,6 +24,7 @@ from .view import listed
 Json = Mapping[str, Any]
 Place = Callable[[Path], str]
 PLACEHOLDER = "CLUSTER_NAME"
+SCHEMA = "cluster.schema.json"
 SIZE = ("num_workers", "autoscale")
 TEXTS = ("spark_conf", "spark_env_vars", "custom_tags")
 _KINDS = {
@@ -119,8 +120,12 @@ def parse_spec(
 @cache
 def schema() -> Json:
     """What a spec may hold, as a JSON Schema."""
-    text = resources.files(__package__).joinpath("schemas/cluster.json").read_text("utf-8")
-    return dict(json.loads(text))
+    return dict(json.loads(schema_text()))
+
+
+def schema_text() -> str:
+    """The schema's own text, for editors that complete and check the file."""
+    return resources.files(__package__).joinpath("schemas/cluster.json").read_text("utf-8")
 
 
 @cache

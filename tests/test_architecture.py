@@ -35,7 +35,10 @@ FLOORS = [
     ["crew", "remote", "pushlock", "sides", "sending", "pushing", "pulling"],
     ["dbx"],
     ["cluster_state", "draft", "exchange"],
-    ["setup", "clusters", "rebuild", "transfer", "pull", "runs", "versions", "pipelines"],
+    [
+        *("setup", "clusters", "cluster_facts", "rebuild"),
+        *("transfer", "pull", "runs", "versions", "pipelines"),
+    ],
     ["status", "demo"],
     ["verbs"],
     ["grammar", "protocol", "show"],

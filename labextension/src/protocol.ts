@@ -9,13 +9,21 @@ export interface IArguments {
   rebuild: { dry_run?: boolean; fresh?: boolean; delete_first?: boolean; wait?: boolean; timeout?: number; expect?: string };
   start: { cluster?: string; timeout?: number };
   stop: { cluster?: string; timeout?: number };
+  restart: { cluster?: string; timeout?: number };
+  resize: { workers: string; cluster?: string; timeout?: number };
+  delete: { cluster: string; yes?: boolean };
+  pin: { cluster?: string; off?: boolean };
+  events: { cluster?: string; rows?: number };
+  logs: { log?: 'driver' | 'stdout' | 'stderr'; cluster?: string; rows?: number };
+  libraries: { cluster?: string };
+  spec: { action?: 'show' | 'from'; cluster?: string; dry_run?: boolean; force?: boolean };
   convert: Record<string, never>;
   push: { paths?: string[]; dry_run?: boolean; force?: boolean; prune?: boolean; to?: string; expect?: string };
   pull: { paths?: string[]; dry_run?: boolean; force?: boolean; to?: string; expect?: string };
   diff: { paths?: string[]; names?: boolean; to?: string };
   exec: { code: string; language?: 'python' | 'sql' | 'scala' | 'r' | 'sh'; cluster?: string };
   run: { notebook: string; parameter?: Record<string, string> | null; cluster?: string };
-  commit: { message: string; publish?: boolean; dry_run?: boolean; expect?: string };
+  commit: { message: string; dry_run?: boolean; expect?: string };
   local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };
   demo: { name?: string };
 }
@@ -29,6 +37,14 @@ export interface IResults {
   rebuild: ({ type: 'Rebuilt'; view: ILine[] } & IRebuilt);
   start: ({ type: 'Cluster'; view: ILine[] } & ICluster);
   stop: ({ type: 'Cluster'; view: ILine[] } & ICluster);
+  restart: ({ type: 'Cluster'; view: ILine[] } & ICluster);
+  resize: ({ type: 'Cluster'; view: ILine[] } & ICluster);
+  delete: ({ type: 'Cluster'; view: ILine[] } & ICluster);
+  pin: ({ type: 'Cluster'; view: ILine[] } & ICluster);
+  events: ({ type: 'Events'; view: ILine[] } & IEvents);
+  logs: ({ type: 'Log'; view: ILine[] } & ILog);
+  libraries: ({ type: 'Libraries'; view: ILine[] } & ILibraries);
+  spec: ({ type: 'SpecFile'; view: ILine[] } & ISpecFile);
   convert: ({ type: 'Sources'; view: ILine[] } & ISources);
   push: ({ type: 'Pushed'; view: ILine[] } & IPushed);
   pull: ({ type: 'Pulled'; view: ILine[] } & IPulled);
@@ -40,7 +56,7 @@ export interface IResults {
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
-export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'local', 'demo'] as const;
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
@@ -148,6 +164,41 @@ export interface IRebuilt {
   dry_run: boolean;
 }
 
+export interface IHappened {
+  ago: number;
+  what: string;
+  details: string;
+}
+
+export interface IEvents {
+  cluster: string;
+  events: IHappened[];
+}
+
+export interface ILog {
+  path: string;
+  lines: string[];
+}
+
+export interface ILibraryStatus {
+  library: string;
+  status: string;
+  message: string;
+}
+
+export interface ILibraries {
+  cluster: string;
+  libraries: ILibraryStatus[];
+}
+
+export interface ISpecFile {
+  path: string;
+  text: string;
+  written: boolean;
+  difference: string[];
+  remark: string;
+}
+
 export interface ISources {
   written: string[];
   removed: string[];
@@ -218,25 +269,12 @@ export interface ICommittedFile {
   symbol: '+' | '~' | '−';
 }
 
-export interface IPublished {
-  remote: string;
-  branch: string;
-  commit: string;
-  commits: string[];
-  theirs: number;
-  review: string;
-  link: string;
-  said: string;
-  dry_run: boolean;
-}
-
 export interface ICommitted {
   commit: string;
   branch: string;
   message: string;
   files: ICommittedFile[];
   spec: string;
-  published: IPublished | null;
   dry_run: boolean;
 }
 

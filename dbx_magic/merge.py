@@ -181,13 +181,14 @@ def _alike(old: Sequence[Cell], new: Sequence[Cell]) -> list[tuple[int, int]]:
     pairs = []
     a = b = 0
     while a < len(old) and b < len(new):
-        if best[a][b] == best[a + 1][b]:
-            a += 1
-        elif best[a][b] == best[a][b + 1]:
-            b += 1
-        else:
+        like = likeness(a, b)
+        if like and best[a][b] == best[a + 1][b + 1] + like:
             pairs.append((a, b))
             a, b = a + 1, b + 1
+        elif best[a][b] == best[a + 1][b]:
+            a += 1
+        else:
+            b += 1
     return pairs
 
 

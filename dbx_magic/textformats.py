@@ -1,6 +1,6 @@
 """Text notebooks of every kind that jupytext reads, and Databricks' own kind offered to jupytext.
 
-Run as ``python -m dbx_magic.textformats``, it is the command ``jupytext`` with that kind.
+``jupytext.pth`` calls `register` in every process of the command ``jupytext``, and in no other.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def parse_text(text: str, path: str) -> Notebook:
     try:
         node = jupytext.reads(text, {"extension": _jupytext_suffix(path)})
     except Exception as error:  # every format's reader raises errors of its own
-        raise ProjectError(f"{path} cannot be read as a text notebook: {error}") from error
+        reason = " ".join(str(error).split())[:200]
+        raise ProjectError(f"{path} cannot be read as a text notebook: {reason}") from error
     notebook = notebook_of(node, path)
     return notebook._replace(cells=tuple([_with_title(cell) for cell in notebook.cells]))
 
@@ -231,10 +232,3 @@ def _in_language(notebook: Notebook, language: Language) -> Notebook:
         for cell in notebook.cells
     ]
     return notebook._replace(language=language, cells=tuple(cells))
-
-
-if __name__ == "__main__":
-    from jupytext.cli import jupytext as command  # type: ignore[import-untyped]
-
-    register()
-    command()

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Literal
 
 from .errors import ConflictError, GitError
-from .project import write
+from .project import hold, write
 from .repo import Repo
 
 _JOURNAL = "dbx-commit.json"
-_ABANDONED_SECONDS = 24 * 3600.0
 _LOCK_SECONDS = 5.0
 _SUBMODULE = "160000"
 _SYMBOLS: Mapping[str, Literal["+", "~", "−"]] = {"A": "+", "D": "−"}
@@ -139,12 +138,7 @@ class Draft:
 
     def _entries(self) -> Mapping[str, tuple[str, str]]:
         if self._seen_entries is None:
-            listing = self.repo.run("ls-files", "-z", "--stage", env=self._aside)
-            self._seen_entries = {}
-            for entry in filter(None, listing.split("\0")):
-                head, _, path = entry.partition("\t")
-                mode, blob, _ = head.split(" ")
-                self._seen_entries[path] = (mode, blob)
+            self._seen_entries = self.repo.staged(self._aside)
         return self._seen_entries
 
     def changes(self) -> tuple[FileChange, ...]:
@@ -202,17 +196,14 @@ class Draft:
         self, message: str, trailers: Mapping[str, str], mark: str
     ) -> Generator[float, None, None]:
         options = [f"--trailer={name}: {value}" for name, value in trailers.items()]
-        try:
-            yield from self.repo.wait(
-                *("-c", "core.logAllRefUpdates=true"),  # settle finds the commit by its mark
-                *("commit", "--quiet", "--file=-", *options),
-                env={**self._env, "GIT_REFLOG_ACTION": mark},
-                data=message,
-            )
-        except GitError as error:
-            raise GitError(
-                f"git refused the commit: {error.message}", "Nothing was changed."
-            ) from None
+        answer = yield from self.repo.ask(
+            *("-c", "core.logAllRefUpdates=true"),  # settle finds the commit by its mark
+            *("commit", "--quiet", "--file=-", *options),
+            env={**self._env, "GIT_REFLOG_ACTION": mark},
+            data=message,
+        )
+        if answer.code:
+            raise GitError(f"git refused the commit: {answer.words}", "Nothing was changed.")
 
     def _check_rewritten(self, made: str, tree: str, check: Check) -> None:
         if self.repo.run("rev-parse", f"{made}^{{tree}}") != tree:
@@ -235,15 +226,26 @@ def drafting(repo: Repo) -> Iterator[Draft]:
     """
     repo.must_be_ready()
     settle(repo)
-    for abandoned in repo.git_folder.glob("dbx-draft-*"):
-        if time.time() - abandoned.stat().st_mtime > _ABANDONED_SECONDS:
-            shutil.rmtree(abandoned, ignore_errors=True)
-    folder = repo.git_folder / f"dbx-draft-{secrets.token_hex(4)}"
-    folder.mkdir()
-    try:
+    with scratch(repo, "draft") as folder:
         yield Draft(repo, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def scratch(repo: Repo, what: str) -> Iterator[Path]:
+    """Give a new folder inside the git folder; those that killed processes left are removed."""
+    name = f"dbx-{what}-"
+    for left in repo.git_folder.glob(f"{name}*"):
+        with contextlib.suppress(OSError), (left / "held").open("r+") as file:
+            hold(file.fileno())
+            shutil.rmtree(left, ignore_errors=True)
+    folder = repo.git_folder / f"{name}{secrets.token_hex(4)}"
+    folder.mkdir()
+    with (folder / "held").open("w") as file:
+        hold(file.fileno())
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def settle(repo: Repo, check: Callable[[str], None] | None = None) -> str | None:

@@ -159,7 +159,7 @@ class Project:
         self.write_state("lock", "")
         with (self.state_folder / "lock").open("r+") as file:
             try:
-                _lock(file.fileno())
+                hold(file.fileno())
             except OSError:
                 raise ConflictError(
                     f"Another dbx_magic is changing {self.root} right now.",
@@ -168,7 +168,8 @@ class Project:
             yield
 
 
-def _lock(descriptor: int) -> None:
+def hold(descriptor: int) -> None:
+    """Lock an open file for as long as it is open, or raise OSError when somebody else has it."""
     if sys.platform == "win32":
         import msvcrt
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -37,6 +39,32 @@ _UNDER_WAY = {
     "BISECT_LOG": ("bisect", "End it with `git bisect reset`."),
 }
 _KILL_SECONDS = 5.0
+_USER_IN_URL = re.compile(r"://[^/@\s]*@")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a call of git ended, and what it said."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def text(self) -> str:
+        """What it printed, without the last newline."""
+        return _text(self.out).removesuffix("\n")
+
+    @property
+    def words(self) -> str:
+        """What it told the user, without passwords in addresses."""
+        return _USER_IN_URL.sub("://", _text(self.err or self.out).strip())
+
+    def checked(self, command: str) -> Answer:
+        """Refuse a failure, in git's own words."""
+        if self.code:
+            raise GitError(self.words or f"git {command} failed with {self.code}.")
+        return self
 
 
 class Repo:
@@ -57,7 +85,8 @@ class Repo:
         Raises:
             GitError: git is missing, or it failed and ``check`` is set; the message is git's own.
         """
-        return _text(self.read(*arguments, env=env, data=data, check=check)).removesuffix("\n")
+        answer = self._answer(arguments, env, data)
+        return (answer.checked(arguments[0]) if check else answer).text
 
     def read(
         self,
@@ -71,28 +100,32 @@ class Repo:
         Raises:
             GitError: as ``run`` does.
         """
+        answer = self._answer(arguments, env, data)
+        return (answer.checked(arguments[0]) if check else answer).out
+
+    def _answer(
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str] | None,
+        data: str | bytes | None,
+    ) -> Answer:
         process = self._start(arguments, env, quiet_input=data is None)
         try:
             out, err = process.communicate(_bytes(data))
         except BaseException:
             _end(process)
             raise
-        if check:
-            _check(arguments, process.returncode, out, err)
-        return out
+        return Answer(process.returncode, out, err)
 
-    def wait(
+    def ask(
         self,
         *arguments: str,
         env: Mapping[str, str] | None = None,
         data: str | bytes | None = None,
-    ) -> Generator[float, None, str]:
-        """Run git like ``run``, yielding the seconds so far twice a second.
+    ) -> Generator[float, None, Answer]:
+        """Run git and tell how it ended, yielding the seconds so far twice a second.
 
         Closing it ends git and whatever git started (a hook, ssh).
-
-        Raises:
-            GitError: as ``run`` does.
         """
         started = time.monotonic()
         process = self._start(arguments, env, quiet_input=data is None)
@@ -107,8 +140,7 @@ class Repo:
                     yield time.monotonic() - started
         finally:
             _end(process)
-        _check(arguments, process.returncode, out, err)
-        return _text(out).removesuffix("\n")
+        return Answer(process.returncode, out, err)
 
     def _start(
         self, arguments: Sequence[str], env: Mapping[str, str] | None, *, quiet_input: bool
@@ -157,7 +189,7 @@ class Repo:
                 "HEAD is detached: a commit made now would belong to no branch.",
                 "Switch to a branch first: git switch main, or git switch -c NAME.",
             )
-        if conflicts := self._conflicts():
+        if conflicts := self.conflicts():
             raise GitError(
                 f"{', '.join(conflicts)}: not merged yet.",
                 "Resolve the conflicts, then `git add` these files.",
@@ -169,9 +201,19 @@ class Repo:
                 'Tell it: git config --global user.name "…" and git config --global user.email …',
             )
 
-    def _conflicts(self) -> list[str]:
+    def conflicts(self) -> list[str]:
+        """Files that are not merged yet."""
         listing = self.run("ls-files", "-z", "--unmerged")
         return sorted({entry.partition("\t")[2] for entry in listing.split("\0") if entry})
+
+    def staged(self, env: Mapping[str, str] | None = None) -> dict[str, tuple[str, str]]:
+        """Mode and content id of each file of the index, seen from the folder."""
+        found = {}
+        for entry in filter(None, self.run("ls-files", "-z", "--stage", env=env).split("\0")):
+            head, _, path = entry.partition("\t")
+            mode, blob, _ = head.split(" ")
+            found[path] = (mode, blob)
+        return found
 
     @property
     def git_folder(self) -> Path:
@@ -225,12 +267,6 @@ def _text(data: bytes) -> str:
 
 def _bytes(data: str | bytes | None) -> bytes | None:
     return data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
-
-
-def _check(arguments: Sequence[str], code: int, out: bytes, err: bytes) -> None:
-    if code:
-        said = _text(err or out).strip()
-        raise GitError(said or f"git {arguments[0]} failed with {code}.")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

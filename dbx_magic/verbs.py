@@ -92,6 +92,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("exec", "runs"),
         Verb("run", "runs"),
         Verb("commit", "versions", changes=True),
+        Verb("publish", "versions", changes=True),
         Verb("local", "setup"),
         Verb("demo", "demo"),
     )

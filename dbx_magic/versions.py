@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from . import lockfile, secrets_scan
@@ -13,11 +15,13 @@ from .conversion import Conversions, convert_all, plan_conversions
 from .dbx import Dbx
 from .draft import Draft, FileChange, drafting
 from .errors import GitError, UsageError
-from .events import Note, Planned, Progress, Work
+from .events import Note, Planned, Work
 from .library import library_name
 from .lockfile import Lock
 from .plan import Change, Plan
 from .project import SPEC
+from .publishing import Published, publish_branch, waiting
+from .repo import Repo
 from .spec import parse_spec
 from .strip import without_outputs
 from .view import Line, View, counted
@@ -43,19 +47,23 @@ class Committed:
     message: str
     files: tuple[CommittedFile, ...]
     spec: str
+    published: Published | None = None
     dry_run: bool = False
 
     def view(self) -> View:
-        """One line, then the files."""
+        """One line, then the files, then where it was published."""
         if self.dry_run:
             return []
+        published = self.published.view() if self.published else []
         where = f"commit {self.commit[:7]} on {self.branch}"
         if not self.files:
-            return [Line("nothing to commit", "✓", note=f"everything is as in {where}")]
+            line = Line("nothing to commit", "✓", note=f"everything is as in {where}")
+            return [line, *published]
         return [
             Line(f"{where}: {self.message.splitlines()[0]}", "✓"),
             *(Line(file.path, file.symbol, indent=1) for file in self.files[:_SHOWN]),
             *_more(len(self.files) - _SHOWN),
+            *published,
         ]
 
 
@@ -63,7 +71,14 @@ def _more(number: int) -> list[Line]:
     return [Line(f"and {counted(number, 'more file')}", indent=1)] if number > 0 else []
 
 
-def commit(dbx: Dbx, *, message: str, dry_run: bool = False, expect: str = "") -> Work[Committed]:
+def commit(
+    dbx: Dbx,
+    *,
+    message: str,
+    publish: bool = False,
+    dry_run: bool = False,
+    expect: str = "",
+) -> Work[Committed]:
     """Commit the cluster spec, notebooks, code and pipelines as one version.
 
     Only the project's own files are committed; what is staged otherwise stays staged. Outputs stay
@@ -72,6 +87,7 @@ def commit(dbx: Dbx, *, message: str, dry_run: bool = False, expect: str = "") -
 
     Args:
         message: What this version is about, for the history.
+        publish: Publish it at once.
         dry_run: Only show what would be committed.
         expect: Commit only if the plan is still the one with this fingerprint.
 
@@ -82,7 +98,7 @@ def commit(dbx: Dbx, *, message: str, dry_run: bool = False, expect: str = "") -
     """
     dbx.project.must_exist()
     if not message.strip():
-        raise UsageError("A version needs a message.", 'Say what changed: commit -m "…"')
+        raise UsageError("A version needs a message.", "Say what changed: `commit -m …`")
     _refuse_secrets([("the message", message.encode())])
     with drafting(dbx.repo) as draft, _base(dbx) as base:
         conversions = plan_conversions(dbx.project, dbx.repo, base)
@@ -102,24 +118,51 @@ def commit(dbx: Dbx, *, message: str, dry_run: bool = False, expect: str = "") -
             message.strip(),
             tuple(CommittedFile(item.path, item.symbol) for item in files),
             lock.spec,
-            dry_run,
+            dry_run=dry_run,
         )
-        if dry_run or not files:
+        if dry_run:
             return done
-        made = yield from _waiting(draft.commit(message, _trailers(lock), _check))
+        if not files:
+            return replace(done, published=(yield from _publish(dbx)) if publish else None)
+        made = yield from waiting(
+            draft.commit(message, _trailers(lock), _check), "commit", "hooks are running"
+        )
         for _ in convert_all(dbx.project, base, conversions):
             pass  # the files are written by now; this remembers where they come from
-    return replace(done, commit=made)
+    published = (yield from _publish(dbx)) if publish else None
+    return replace(done, commit=made, published=published)
 
 
-def _waiting(work: Generator[float, None, str]) -> Work[str]:
-    with contextlib.closing(work):
-        while True:
-            try:
-                elapsed = next(work)
-            except StopIteration as end:
-                return str(end.value)
-            yield Progress("commit", "hooks are running", elapsed)
+def publish(
+    dbx: Dbx, *, branch: bool = False, dry_run: bool = False, expect: str = ""
+) -> Work[Published]:
+    """Publish the commits of this branch to its remote, where the pipelines pick them up.
+
+    Commits that others published meanwhile stay: ours are put on top of them. Nothing is ever
+    forced, and neither files nor what is staged change here. When the remote does not take commits
+    on the branch itself, they go to a branch of their own, for a pull request.
+
+    Args:
+        branch: Publish to a branch of its own right away.
+        dry_run: Only show what would be published.
+        expect: Publish only if the plan is still the one with this fingerprint.
+
+    Raises:
+        GitError: there is no commit or no remote, it cannot be reached, or it refuses.
+        ConflictError: the same lines were changed at the remote, or the plan is not the expected.
+    """
+    dbx.project.must_exist()
+    return (yield from _publish(dbx, to_branch=branch, dry_run=dry_run, expect=expect))
+
+
+def _publish(
+    dbx: Dbx, *, to_branch: bool = False, dry_run: bool = False, expect: str = ""
+) -> Work[Published]:
+    relock = functools.partial(_relocked, dbx)
+    work = publish_branch(
+        dbx.repo, lockfile.NAME, relock, to_branch=to_branch, dry_run=dry_run, expect=expect
+    )
+    return (yield from work)
 
 
 @contextlib.contextmanager
@@ -152,21 +195,41 @@ def _fill(dbx: Dbx, draft: Draft, conversions: Conversions) -> Lock:
 
 
 def _lock(dbx: Dbx, draft: Draft) -> Lock:
-    root, settings = dbx.project.root, dbx.project.settings
     before = Lock()
     with contextlib.suppress(FileNotFoundError):
-        before = lockfile.parse((root / lockfile.NAME).read_text(encoding="utf-8"))
+        before = lockfile.parse((dbx.project.root / lockfile.NAME).read_text(encoding="utf-8"))
+    return _renewed(before, dbx.project.root, dbx.project.settings.cluster, draft.blobs)
+
+
+def _relocked(dbx: Dbx, there: Repo) -> str:
+    """Make ``dbx.lock`` anew where both sides changed it; ours tells what training recorded."""
+    theirs, ours = (
+        lockfile.parse(there.run("show", f":{stage}:./{lockfile.NAME}") or Lock().render())
+        for stage in (2, 3)
+    )
+    both = replace(ours, data={**theirs.data, **ours.data}, models={**theirs.models, **ours.models})
+    files = {path: blob for path, (_, blob) in there.staged().items()}
+    return _renewed(
+        both,
+        there.folder,
+        dbx.project.settings.cluster,
+        lambda folder: {path: files[path] for path in files if path.startswith(f"{folder}/")},
+    ).render()
+
+
+def _renewed(
+    before: Lock, root: Path, cluster: str, blobs: Callable[[str], Mapping[str, str]]
+) -> Lock:
     lock = Lock(
-        notebooks=draft.blobs("notebooks"),
-        workspace=draft.blobs("workspace"),
+        notebooks=blobs("notebooks"),
+        workspace=blobs("workspace"),
         data=before.data,
         models=before.models,
     )
-    if not dbx.project.spec_path.exists():
+    if not (root / SPEC).exists():
         return lock
-    text = dbx.project.spec_path.read_text(encoding="utf-8")
     # As it is for every target: what dbx.toml overrides for one of them is in dbx.toml.
-    spec = parse_spec(text, settings.cluster, where=str(SPEC))
+    spec = parse_spec((root / SPEC).read_text(encoding="utf-8-sig"), cluster, where=str(SPEC))
     libraries = tuple(library_name(item) for item in spec.libraries or ())
     return replace(lock, cluster=spec.name, spec=spec.fingerprint, libraries=libraries)
 

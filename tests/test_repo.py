@@ -119,7 +119,7 @@ def test_closing_ends_git_and_what_it_started(repo: Repo, tmp_path: Path) -> Non
     hook = repo.folder / ".git/hooks/pre-commit"
     hook.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
     hook.chmod(0o755)
-    work = repo.wait("commit", "--allow-empty", "-m", "x")
+    work = repo.ask("commit", "--allow-empty", "-m", "x")
     for _ in work:
         if (tmp_path / "pid").exists() and (pid := (tmp_path / "pid").read_text().strip()):
             break

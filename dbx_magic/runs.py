@@ -206,10 +206,9 @@ class Ran:
     link: str
 
     def view(self) -> View:
-        """One line, and the value."""
+        """One line; the value was shown by the cell that gave it."""
         line = f"{self.notebook}   run {self.run_id}, in {duration(self.seconds)}"
-        value = [Line(f"result: {self.value}", indent=1)] if self.value else []
-        return [Line(line, "✓", link=self.link), *value]
+        return [Line(line, "✓", link=self.link)]
 
 
 def run(
@@ -262,6 +261,8 @@ def run(
     if state["state"].get("result_state") != "SUCCESS":
         raise _failed(path, run_id, state, output, link)
     value = str(output.get("notebook_output", {}).get("result") or "")
+    if value and not dbx.workspace.streams:
+        yield Shown(Stream("stdout", f"Notebook exited: {value}\n"))
     return Ran(path, run_id, value, time.monotonic() - begin, link)
 
 

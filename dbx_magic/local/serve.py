@@ -98,7 +98,9 @@ async def _serve(home: Home, listener: socket.socket) -> None:
         await server.serve_until_told(listener, lambda: home.publish(state))
     finally:
         home.state.unlink(missing_ok=True)
-        await asyncio.wait_for(workspace.stop(), _STOP_SECONDS)
+        # What has not ended by then ends with us: it watches its standard input.
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(workspace.stop(), _STOP_SECONDS)
 
 
 class _Protocol(HttpToolsProtocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from .call import Operation
@@ -16,6 +17,7 @@ from .identity import user_name
 from .jobs import Jobs
 from .libraries import Libraries
 from .lifecycle import Lifecycle
+from .mlflow import Mlflow
 from .objects import Objects
 from .permissions import Permissions
 from .records import Records
@@ -41,6 +43,7 @@ class Workspace:
         self._lifecycle = Lifecycle(self._store, home, url=url, token=token)
         self._disk = Disk(home)
         self._vault = Vault(home)
+        self._mlflow = Mlflow(home)
         self._runs = Runs(self._store, self._lifecycle, self._tree, home)
         self._scheduler = Scheduler(self._store, self._runs)
 
@@ -59,6 +62,7 @@ class Workspace:
             *Repos(self._store, self._tree).operations(),
             *Records(self._store, self._vault).operations(),
             *Permissions(self._store, self._known()).operations(),
+            *self._mlflow.operations(),
             *RunCalls(self._runs, self._url).operations(),
         ]
 
@@ -84,5 +88,5 @@ class Workspace:
         """Stop what runs and let go of the database."""
         self._scheduler.stop()
         await self._runs.stop()
-        await self._lifecycle.stop()
+        await asyncio.gather(self._lifecycle.stop(), self._mlflow.stop())
         self._store.close()

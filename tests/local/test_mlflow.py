@@ -1,0 +1,46 @@
+"""MLflow behind the workspace, through the unmodified SDK."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import DatabricksError
+from databricks.sdk.service.ml import RunInfo
+
+
+@pytest.fixture(scope="module")
+def experiment_id(client: WorkspaceClient, unavailable: Callable[[str], NoReturn]) -> str:
+    """An experiment; the first question starts MLflow."""
+    try:
+        return str(client.experiments.create_experiment(f"/e{time.time_ns()}").experiment_id)
+    except DatabricksError as problem:
+        unavailable(str(problem))
+
+
+def test_runs_are_tracked(client: WorkspaceClient, experiment_id: str) -> None:
+    info = client.experiments.create_run(experiment_id=experiment_id).run.info
+    assert isinstance(info, RunInfo)
+    client.experiments.log_metric(
+        "loss", 0.5, timestamp=int(time.time() * 1000), run_id=info.run_id
+    )
+    client.experiments.log_param("depth", "3", run_id=info.run_id)
+    data = client.experiments.get_run(info.run_id).run.data
+    assert [(metric.key, metric.value) for metric in data.metrics] == [("loss", 0.5)]
+    found = list(client.experiments.search_runs(experiment_ids=[experiment_id]))
+    assert [run.info.run_id for run in found] == [info.run_id]
+
+
+def test_what_mlflow_refuses_is_told(client: WorkspaceClient, experiment_id: str) -> None:
+    with pytest.raises(DatabricksError, match="not found"):
+        client.experiments.get_run("0" * 32)
+
+
+def test_artifacts_go_through(server: Any, experiment_id: str) -> None:
+    path = f"/api/2.0/mlflow-artifacts/artifacts/{experiment_id}/model.bin"
+    content = bytes(range(256)) * 10_000
+    assert server.call("PUT", path, data=content).status_code == 200
+    assert server.call("GET", path).content == content

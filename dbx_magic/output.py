@@ -145,9 +145,10 @@ def table_html(table: Mapping[str, Any], rows: int = 1000) -> str:
     """Write a table as HTML in Jupyter's own table style; every value is escaped."""
     right = [_is_number(table["rows"], i) for i in range(len(table["columns"]))]
     left = [" style=text-align:left" if not flush else "" for flush in right]
+    names = [(str(column["name"]), str(column["type"])) for column in table["columns"]]
     head = "".join(
-        f'<th{style} title="{html.escape(str(column["type"]))}">{html.escape(str(column["name"]))}</th>'
-        for column, style in zip(table["columns"], left, strict=True)
+        f'<th{style} title="{html.escape(kind)}">{html.escape(name)}</th>'
+        for (name, kind), style in zip(names, left, strict=True)
     )
     shown = table["rows"][:rows]
     body = "".join(

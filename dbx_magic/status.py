@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from .cluster_state import name_of, picked_cluster, state_symbol, state_words
 from .clusters import runtime_words, size_words
 from .dbx import Dbx
+from .drift import differences
 from .errors import DbxError, GitError, NotFoundError
-from .rebuild_plan import differences
+from .events import Planned, Work
 from .settings import LOCAL
+from .transfer import push
 from .view import Line, Table, View, counted, listed
 
 
@@ -24,6 +26,15 @@ class ClusterStatus:
     runtime: str
     size: str
     differs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NotebookStatus:
+    """What a push would change in the workspace's folder ``root``, each with its symbol."""
+
+    root: str
+    differ: tuple[str, ...]
+    equal: int
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,7 @@ class Status:
     host: str
     user: str
     cluster: ClusterStatus | None
+    notebooks: NotebookStatus | None
     version: VersionStatus | None
     troubles: Mapping[str, str]
 
@@ -55,6 +67,8 @@ class Status:
             rows.append(("workspace", f"{_place(self)}, as {self.user}"))
         if self.cluster:
             rows.append(("cluster", _cluster_words(self.cluster)))
+        if self.notebooks:
+            rows.append(("notebooks", _notebook_words(self.notebooks)))
         if self.version:
             rows.append(("versions", _version_words(self.version)))
         rows += [(row, f"! {words}") for row, words in self.troubles.items()]
@@ -74,26 +88,50 @@ class NoProject:
         return [Line(f"{self.folder} is no project yet. Make one with `init`.")]
 
 
-def status(dbx: Dbx) -> Status | NoProject:
+def status(dbx: Dbx) -> Work[Status | NoProject]:
     """Show where things stand: workspace, cluster and spec, notebooks, versions."""
     if not dbx.project.exists:
         return NoProject(str(dbx.project.root))
     troubles: dict[str, str] = {}
     host = user = ""
-    cluster = version = None
+    cluster = notebooks = version = None
+    row = "workspace"
     try:
         user = dbx.workspace.user()
         host = dbx.workspace.host
+        row = "cluster"
         cluster = _cluster(dbx)
     except DbxError as error:
-        troubles["cluster" if host else "workspace"] = str(error)
+        troubles[row] = str(error)
+    if host:
+        try:
+            notebooks = yield from _notebooks(dbx)
+        except DbxError as error:
+            troubles["notebooks"] = str(error)
     try:
         version = _version(dbx)
     except GitError as error:
         troubles["versions"] = str(error)
     target = dbx.project.target.name or (LOCAL if host and dbx.is_local else "default")
     name = dbx.project.settings.project
-    return Status(name, target, host, user, cluster, version, troubles)
+    return Status(name, target, host, user, cluster, notebooks, version, troubles)
+
+
+def _notebooks(dbx: Dbx) -> Work[NotebookStatus]:
+    """What a push would do is what differs; nothing is sent."""
+    differ: tuple[str, ...] = ()
+    work = push(dbx, dry_run=True)
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as end:
+            return NotebookStatus(end.value.root, differ, end.value.unchanged)
+        if isinstance(event, Planned):
+            # The lines that show both sides of a conflict have texts; one line names each object.
+            named = (item for item in event.plan.changes if not item.before)
+            differ = tuple(f"{item.symbol} {item.subject}" for item in named)
+        else:
+            yield event
 
 
 def _cluster(dbx: Dbx) -> ClusterStatus | None:
@@ -134,6 +172,14 @@ def _cluster_words(cluster: ClusterStatus) -> str:
     parts = [f"{state_symbol({'state': cluster.state})} {cluster.name}"]
     parts += [state_words({"state": cluster.state}), f"runtime {cluster.runtime}", cluster.size]
     return " · ".join([*parts, spec or "equal to its spec"])
+
+
+def _notebook_words(notebooks: NotebookStatus) -> str:
+    if not notebooks.differ:
+        return f"equal to {notebooks.root}"
+    total = len(notebooks.differ) + notebooks.equal
+    differ = "  ".join(notebooks.differ[:4]) + ("  …" if len(notebooks.differ) > 4 else "")
+    return f"{len(notebooks.differ)} of {total} differ from {notebooks.root}:  {differ}"
 
 
 def _version_words(version: VersionStatus) -> str:

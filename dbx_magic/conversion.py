@@ -36,7 +36,6 @@ class Conversions:
     removes: tuple[str, ...]
     problems: tuple[DbxError, ...]
     unchanged: int
-    skipped: tuple[str, ...]
     warnings: tuple[str, ...]
     found: tuple[Converted, ...]
     gone: tuple[str, ...]
@@ -48,9 +47,9 @@ class Conversions:
         return removed | {one.target: one.data for one in self.writes}
 
 
-def plan_conversions(project: Project, repo: Repo, base: Base) -> Conversions:
+def plan_conversions(project: Project, repo: Repo, base: Base, walk: Walk) -> Conversions:
     """Find out which files of ``workspace/`` have to be written or removed."""
-    return _Planner(project, repo, base.converted()).plan()
+    return _Planner(project, repo, base.converted()).plan(walk)
 
 
 def convert_all(project: Project, base: Base, conversions: Conversions) -> Iterator[str]:
@@ -85,8 +84,7 @@ class _Planner:
         self._warnings: list[str] = []
         self._unchanged = 0
 
-    def plan(self) -> Conversions:
-        walk = Walk(self._project)
+    def plan(self, walk: Walk) -> Conversions:
         problems: list[DbxError] = []
         met: set[str] = set()
         for file in walk.files("notebooks"):
@@ -102,7 +100,6 @@ class _Planner:
             tuple(sorted(removes)),
             tuple(problems),
             self._unchanged,
-            tuple(walk.skipped),
             tuple(self._warnings),
             tuple(self._found),
             tuple(self._before.keys() - met),

@@ -18,7 +18,7 @@ from .dbx import Dbx
 from .errors import UsageError
 from .events import Note, Progress, Work
 from .remote import Folder
-from .tree import Entry, scan, split_suffix
+from .tree import Entry, Walk, scan, split_suffix
 from .view import Line, View, duration, listed
 
 T = TypeVar("T")
@@ -86,15 +86,18 @@ def root_of(dbx: Dbx, to: str) -> str:
 
 def entries_of(dbx: Dbx, base: Base, *, dry_run: bool) -> Work[dict[str, Entry]]:
     """Convert, unless that is only to be shown, and find what the project has."""
-    conversions = plan_conversions(dbx.project, dbx.repo, base)
+    walk = Walk(dbx.project)
+    conversions = plan_conversions(dbx.project, dbx.repo, base, walk)
     if dry_run:
         _must_be_whole(conversions)
     else:
         yield from converted(dbx, base, conversions)
-    skipped = list(conversions.skipped)
-    entries = scan(dbx.project, base, conversions.overlay if dry_run else {}, skipped)
-    for line in skipped:
+    entries = scan(dbx.project, base, conversions.overlay if dry_run else {}, walk)
+    for line in walk.skipped:
         yield Note(line, "!")
+    if not dry_run:
+        for path in walk.leftovers:
+            path.unlink(missing_ok=True)
     return entries
 
 

@@ -163,7 +163,9 @@ def _with_texts(
 
 def _convert_again(dbx: Dbx, base: Base) -> None:
     """Bring ``workspace/`` up to date; a notebook with a conflict waits until it is settled."""
-    for _ in convert_all(dbx.project, base, plan_conversions(dbx.project, dbx.repo, base)):
+    for _ in convert_all(
+        dbx.project, base, plan_conversions(dbx.project, dbx.repo, base, Walk(dbx.project))
+    ):
         pass
 
 

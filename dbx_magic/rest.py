@@ -46,6 +46,7 @@ class Rest:
         self._patience = patience
         self._sleep = sleep
         self._timeouts = timeouts
+        self._is_known = False
         self._pool: requests.Session | None = None
 
     def get(self, path: str, query: Query | None = None) -> Any:
@@ -120,12 +121,16 @@ class Rest:
             self.capabilities = frozenset(answer.headers.get("X-Dbx-Magic", "").split())
             if answer.status_code < 300:
                 try:
-                    return answer.content if raw else self._json(answer)
+                    content = answer.content if raw else self._json(answer)
                 except WorkspaceError:
-                    if late or not safe or attempt + 1 >= _UNREADABLE_TRIES:
+                    # Whoever answered well before is a workspace on a bad line.
+                    wrong = not self._is_known and attempt + 1 >= _UNREADABLE_TRIES
+                    if late or not safe or wrong:
                         raise
                     self._sleep(pause)
                     continue
+                self._is_known = True
+                return content
             if not late and (
                 answer.status_code in _BUSY or (safe and answer.status_code in (500, 502, 504))
             ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ def new_backup(project: Project) -> Backup:
     return Backup(project.state_file("backups") / name)
 
 
+class _ArrivedError(Exception):
+    """What is to be sent is there: an earlier request arrived, and its answer did not."""
+
+
 class Sender:
     """One push's way of writing objects: each is looked at just before it is replaced."""
 
@@ -68,21 +73,22 @@ class Sender:
             self._check(step.path, over, step.content, seen)
             begun = time.monotonic()
 
-        if seen and over:
-            if self._backup:
-                self._keep(self._backup, seen)
-            if not seen.is_fresh:
+        with contextlib.suppress(_ArrivedError):
+            if seen and over:
+                if self._backup:
+                    self._keep(self._backup, seen)
+                if not seen.is_fresh:
+                    look()
+                if over.kind != step.content.kind:
+                    self._folder.workspace.delete(self._folder.full(step.path))
+                    over = seen = None
+            try:
+                self._put(step, data, overwrite=over is not None, again=look)
+            except WorkspaceError as error:
+                if over or error.code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                # Either somebody was faster, or it is ours and the answer got lost.
                 look()
-            if over.kind != step.content.kind:
-                self._folder.workspace.delete(self._folder.full(step.path))
-                over = seen = None
-        try:
-            self._put(step, data, overwrite=over is not None, again=look)
-        except WorkspaceError as error:
-            if over or error.code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            # Either somebody was faster, or it is ours and the answer got lost.
-            look()
         return Sent(step.path, step.content, data, begun, time.monotonic())
 
     def make_folder(self, step: Send, seen: Seen | None) -> str:
@@ -131,7 +137,12 @@ class Sender:
     def _check(
         self, path: str, over: Content | None, ours: Content | None, seen: Seen | None
     ) -> None:
-        """Make sure that what is there is what the plan was made for, or our own work."""
+        """Make sure that what is there is what the plan was made for.
+
+        Raises:
+            _ArrivedError: it is what we want to have there already.
+            ConflictError: it is something else.
+        """
         now = self._folder.look(path)
         if now is None:
             if over is None or ours is None:
@@ -141,7 +152,9 @@ class Sender:
             return
         if now.kind in ("notebook", "file"):
             content, _ = self._folder.content(now)
-            if content in (over, ours):
+            if content == ours:
+                raise _ArrivedError
+            if content == over:
                 return
         raise ConflictError(f"{path} was edited in the workspace while the push ran.", _AGAIN)
 

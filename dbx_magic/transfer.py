@@ -32,7 +32,7 @@ from .pushlock import PushLock
 from .remote import Folder
 from .sending import Backup, Sender, new_backup
 from .sides import Sides, gather, settle, with_pending
-from .tree import read
+from .tree import Walk, read
 from .view import Line, View, counted, duration, listed
 
 
@@ -77,7 +77,7 @@ def convert(dbx: Dbx) -> Work[Sources]:
     """
     dbx.project.must_exist()
     with open_base(dbx) as base:
-        conversions = plan_conversions(dbx.project, dbx.repo, base)
+        conversions = plan_conversions(dbx.project, dbx.repo, base, Walk(dbx.project))
         return (yield from converted(dbx, base, conversions))
 
 

@@ -38,7 +38,11 @@ class File:
 
 
 class Walk:
-    """One way through a folder of the project; ``skipped`` says what was left out and why."""
+    """A way through folders of the project, without what is ignored.
+
+    ``skipped`` says what was left out and why; ``leftovers`` are files that a killed process of
+    ours did not finish.
+    """
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -47,6 +51,7 @@ class Walk:
         exclude = project.settings.exclude
         self._final = [_rules("", list(exclude))] if exclude else []
         self.skipped: list[str] = []
+        self.leftovers: list[Path] = []
 
     def files(self, top: str) -> Iterator[File | str]:
         """All files of a folder, and the paths of the folders themselves."""
@@ -73,6 +78,8 @@ class Walk:
             rules = [*rules, *_read_rules(self._project.root / path, path)]
         for entry in entries:
             if entry.name in _JUNK or entry.name.endswith(_JUNK_ENDS):
+                if entry.name.endswith(PARTIAL):
+                    self.leftovers.append(Path(entry.path))
                 continue
             name = f"{path}/{entry.name}"
             inside = seen
@@ -177,7 +184,7 @@ class Entry:
 
 
 def scan(
-    project: Project, base: Base, overlay: Mapping[str, bytes | None], skipped: list[str]
+    project: Project, base: Base, overlay: Mapping[str, bytes | None], walk: Walk
 ) -> dict[str, Entry]:
     """Find everything in ``workspace/``, by its path in the workspace.
 
@@ -186,7 +193,6 @@ def scan(
     Raises:
         ProjectError: two files would be one object in the workspace.
     """
-    walk = Walk(project)
     seen_before = base.files()
     fresh: dict[str, tuple[str, Content]] = {}
     entries: dict[str, Entry] = {}
@@ -212,7 +218,6 @@ def scan(
             for folder in above(path.partition("/")[2]):
                 entries.setdefault(folder, Entry(folder, f"workspace/{folder}", FOLDER))
             _add(entries, Entry(_remote(path, content), path, content, len(data), data))
-    skipped += walk.skipped
     with base.saving():
         base.saw_files(fresh, seen_before.keys() - met - overlay.keys())
     return entries

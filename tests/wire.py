@@ -37,11 +37,11 @@ class Fault:
     passes: bool = False
 
 
-def status(code: int, headers: str = "") -> bytes:
+def status(number: int, headers: str = "", code: str = "FAULT") -> bytes:
     """An answer with an error's status."""
-    body = b'{"error_code": "FAULT", "message": "a fault of the test"}'
-    head = f"HTTP/1.1 {code} Fault\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
-    return head.encode() + body
+    body = f'{{"error_code": "{code}", "message": "a fault of the test"}}'
+    head = f"HTTP/1.1 {number} Fault\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
+    return (head + body).encode()
 
 
 Faults = Callable[[Request], "Fault | None"]
@@ -57,6 +57,8 @@ class Wire:
         self.delay = delay
         self.requests = 0
         self.log: list[Request] = []
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, ready: Callable[[str], None], stop: asyncio.Event) -> None:
         """Serve until told to stop."""
@@ -64,9 +66,17 @@ class Wire:
         async with server:
             ready(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
             await stop.wait()
+        for writer in self._writers:
+            writer.close()
+        await asyncio.gather(*self._tasks)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, OSError):
             upstream = await asyncio.open_connection(*self._upstream, limit=1 << 24)
             while True:
@@ -95,6 +105,7 @@ class Wire:
         for one in (writer, upstream[1] if upstream else None):
             if one:
                 one.close()
+        self._writers.discard(writer)
 
 
 async def _body(head: bytes, reader: asyncio.StreamReader) -> bytes:
@@ -125,8 +136,6 @@ def running(wire: Wire) -> Iterator[str]:
         stop = asyncio.Event()
         loops.append((asyncio.get_running_loop(), stop))
         await wire.serve(lambda url: (address.append(url), up.set()), stop)  # type: ignore[func-returns-value]
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()

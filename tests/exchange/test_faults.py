@@ -1,0 +1,336 @@
+"""Push and pull over a wire that is slow, broken or cut: real sockets, a real workspace behind."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from place import edit_there, pull, push, remote, source, write
+from wire import Fault, Request, Wire, running, status
+
+from dbx_magic.dbx import Dbx
+from dbx_magic.errors import ConflictError, DbxError, WorkspaceError
+from dbx_magic.local_process import Server
+from dbx_magic.rest import Rest
+from dbx_magic.workspace import Workspace
+
+TIMEOUT = 0.4
+FAULTS = {
+    "busy": Fault(status(429, "Retry-After: 1\r\n")),
+    "unavailable": Fault(status(503)),
+    "broken": Fault(status(500)),
+    "broken after it was done": Fault(status(500), after=True),
+    "cut": Fault(),
+    "cut after it was done": Fault(after=True),
+    "garbage": Fault(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n\x00garbage"[:-1]),
+    "garbage after it was done": Fault(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n[1, 2]", after=True
+    ),
+    "no answer of HTTP": Fault(b"\x15\x03\x01\x00\x02\x02\x16\r\n\r\n"),
+    "too late": Fault(delay=3 * TIMEOUT, passes=True),
+}
+
+
+@pytest.fixture
+def wire(local: Server) -> Iterator[tuple[Wire, str]]:
+    """A wire to the local workspace."""
+    wire = Wire(local.url)
+    with running(wire) as url:
+        yield wire, url
+
+
+def through(wire: tuple[Wire, str], dbx: Dbx, local: Server, *, patience: float = 20.0) -> Wire:
+    """Let a project reach its workspace through the wire, with no time to lose."""
+    dbx.workspace.rest = Rest(
+        wire[1],
+        lambda: {"Authorization": f"Bearer {local.token}"},
+        patience=patience,
+        sleep=lambda seconds: time.sleep(min(seconds, 0.02)),
+        timeouts=(5.0, TIMEOUT),
+    )
+    return wire[0]
+
+
+def every(n: int, fault: Fault) -> Callable[[Request], Fault | None]:
+    return lambda request: fault if request.number % n == 0 else None
+
+
+def fill(project: Path, version: str) -> dict[str, str]:
+    """Write three folders of notebooks and files; gives what the workspace has to be."""
+    wanted = {"python:greet": source('print("hello")')}
+    for number in range(12):
+        folder = f"f{number % 3}"
+        text = source(f"number = {number}", f"version = {version!r}")
+        write(project, f"workspace/{folder}/n{number}.py", text)
+        write(project, f"workspace/{folder}/d{number}.txt", f"{number} {version}")
+        wanted |= {
+            f"{folder}/": "",
+            f"python:{folder}/n{number}": text,
+            f"file:{folder}/d{number}.txt": f"{number} {version}",
+        }
+    return wanted
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_push_arrives_whatever_happens_to_every_third_request(
+    dbx: Dbx, project: Path, root: str, local: Server, wire: tuple[Wire, str], name: str
+) -> None:
+    line = through(wire, dbx, local)
+    line.faults = every(3, FAULTS[name])
+    wanted = fill(project, "first")
+    push(dbx)
+    wanted = fill(project, "second")
+    push(dbx)
+    line.faults = lambda _: None
+    assert remote(dbx, root) == wanted
+    assert push(dbx).sent == ()
+    assert dbx.workspace.object(f"{root}/.dbx/lock.json") is None
+
+
+@pytest.mark.parametrize("name", ["busy", "cut", "cut after it was done", "garbage", "too late"])
+def test_a_pull_arrives_whatever_happens_to_every_third_request(
+    dbx: Dbx, project: Path, root: str, local: Server, wire: tuple[Wire, str], name: str
+) -> None:
+    line = through(wire, dbx, local)
+    fill(project, "first")
+    push(dbx)
+    for number in range(12):
+        edit_there(dbx, f"{root}/f{number % 3}/n{number}", f"theirs = {number}")
+    line.faults = every(3, FAULTS[name])
+    assert len(pull(dbx).taken) == 12
+    line.faults = lambda _: None
+    assert push(dbx).sent == ()
+    assert (project / "workspace/f0/n3.py").read_text() == source("theirs = 3")
+
+
+def test_an_edit_that_falls_between_two_tries_is_not_overwritten(
+    dbx: Dbx, project: Path, root: str, local: Server, wire: tuple[Wire, str]
+) -> None:
+    """The first try is lost on the way; before the second, somebody edits the notebook."""
+    push(dbx)
+    other = Workspace(dbx.workspace.login)
+    line = through(wire, dbx, local)
+    write(project, "workspace/greet.py", source("print('ours')"))
+    done = threading.Event()
+
+    def fault(request: Request) -> Fault | None:
+        is_put = request.method == "POST" and request.path.endswith("/workspace/import")
+        if not is_put or line.log[-1] != request or done.is_set():
+            return None
+        if sum(one.path.endswith("/workspace/import") for one in line.log) < 2:
+            return None  # the lock
+        done.set()
+        other.put(f"{root}/greet", source("print('theirs')").encode(), "SOURCE", "python")
+        return Fault()
+
+    line.faults = fault
+    with pytest.raises(ConflictError, match="greet was edited in the workspace while"):
+        push(dbx)
+    assert done.is_set()
+    line.faults = lambda _: None
+    assert remote(dbx, root)["python:greet"] == source("print('theirs')")
+
+
+def test_an_object_that_appears_while_the_push_runs_is_not_overwritten(
+    dbx: Dbx, project: Path, root: str, local: Server, wire: tuple[Wire, str]
+) -> None:
+    push(dbx)
+    other = Workspace(dbx.workspace.login)
+    line = through(wire, dbx, local)
+    write(project, "workspace/new.py", source("ours"))
+
+    def fault(request: Request) -> Fault | None:
+        if request.path.startswith("/api/2.0/preview/scim"):  # after the look, before it is sent
+            other.put(f"{root}/new", source("theirs").encode(), "SOURCE", "python")
+        return None
+
+    line.faults = fault
+    with pytest.raises(ConflictError, match="new was edited in the workspace while"):
+        push(dbx)
+    assert remote(dbx, root)["python:new"] == source("theirs")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (status(401), "does not accept the token"),
+        (status(403, code="PERMISSION_DENIED"), "a fault of the test"),
+    ],
+)
+def test_a_push_that_is_refused_in_the_middle_says_why_and_goes_on_later(
+    dbx: Dbx,
+    project: Path,
+    root: str,
+    local: Server,
+    wire: tuple[Wire, str],
+    answer: bytes,
+    words: str,
+) -> None:
+    line = through(wire, dbx, local)
+    wanted = fill(project, "first")
+    start = line.requests + 20
+    line.faults = lambda request: Fault(answer) if request.number > start else None
+    with pytest.raises(WorkspaceError, match=words):
+        push(dbx)
+    line.faults = lambda _: None
+    resumed = push(dbx)
+    assert 0 < len(resumed.sent) < 25
+    assert remote(dbx, root) == wanted
+
+
+def test_the_network_goes_away_and_comes_back(
+    dbx: Dbx, project: Path, root: str, local: Server, wire: tuple[Wire, str]
+) -> None:
+    line = through(wire, dbx, local, patience=0.3)
+    wanted = fill(project, "first")
+    start = line.requests + 15
+    line.faults = lambda request: Fault() if request.number > start else None
+    with pytest.raises(WorkspaceError, match="cannot be reached"):
+        push(dbx)
+    line.faults = lambda _: None
+    push(dbx)
+    assert remote(dbx, root) == wanted
+
+
+def test_the_folder_is_never_empty_or_missing_for_a_reader(
+    dbx: Dbx, project: Path, root: str, local: Server
+) -> None:
+    """All objects are there at any moment, each with the old or the new content."""
+    old = fill(project, "first")
+    push(dbx)
+    new = fill(project, "second")
+    reader = Workspace(dbx.workspace.login)
+    stop = threading.Event()
+    problems: list[str] = []
+    polls = 0
+
+    def poll() -> None:
+        nonlocal polls
+        while not stop.is_set():
+            names = {item["path"].removeprefix(f"{root}/") for item in reader.objects(f"{root}/f1")}
+            if len(names) != 8:
+                problems.append(f"only {sorted(names)}")
+            number = 1 + 3 * (polls % 4)
+            text = reader.fetch(f"{root}/f1/n{number}").decode()
+            key = f"python:f1/n{number}"
+            if text not in (old[key], new[key]):
+                problems.append(text)
+            polls += 1
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    try:
+        push(dbx)
+    finally:
+        stop.set()
+        thread.join()
+    assert problems == []
+    assert polls > 0
+    assert remote(dbx, root) == new
+
+
+def test_a_colleague_who_edits_all_the_time_loses_nothing(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    """Each edit, ours or theirs, ends in the workspace, in the project or in a backup."""
+    fill(project, "first")
+    push(dbx)
+    theirs: list[str] = []
+    other = Workspace(dbx.workspace.login)
+
+    def edit() -> None:
+        for number in range(12):
+            mark = f"theirs = {number}"
+            path = f"{root}/f{number % 3}/n{number}"
+            other.put(path, source(mark).encode(), "SOURCE", "python")
+            theirs.append(mark)
+            time.sleep(0.01)
+
+    colleague = threading.Thread(target=edit)
+    colleague.start()
+    ours = []
+    for number in range(12):
+        mark = f"ours = {number}"
+        file = project / f"workspace/f{number % 3}/n{number}.py"
+        file.write_text(f"{file.read_text()}\n# COMMAND ----------\n\n{mark}\n")
+        ours.append(mark)
+        try:
+            push(dbx)
+        except ConflictError:
+            settle(dbx, project)
+    colleague.join()
+    settle(dbx, project)
+    push(dbx)
+    everything = "\n".join(
+        [
+            *remote(dbx, root).values(),
+            *(file.read_text() for file in project.rglob("*") if file.suffix in (".py", ".txt")),
+        ]
+    )
+    assert [mark for mark in [*ours, *theirs] if f"{mark}\n" not in everything] == []
+    assert push(dbx).sent == ()
+
+
+def settle(dbx: Dbx, project: Path) -> None:
+    """Pull, and keep both versions of each cell in conflict."""
+    for one in pull(dbx).unsettled:
+        file = project / one.file
+        cells = file.read_text().split("\n\n# COMMAND ----------\n\n")
+        file.write_text(
+            "\n\n# COMMAND ----------\n\n".join(c for c in cells if "dbx conflict" not in c)
+        )
+
+
+def test_two_pushers_at_once(dbx: Dbx, project: Path, root: str, tmp_path: Path) -> None:
+    """One of them is told to wait or to pull; in the end both have everything."""
+    fill(project, "first")
+    push(dbx)
+    clone = tmp_path / "clone" / "hello"
+    shutil.copytree(project, clone, ignore=shutil.ignore_patterns(".dbx"))
+    other = Dbx(clone)
+    push(other)
+    for number in range(12):
+        where = project if number % 2 else clone
+        write(where, f"workspace/f{number % 3}/n{number}.py", source(f"edited = {number}"))
+    errors: list[DbxError] = []
+
+    def run(one: Dbx) -> None:
+        try:
+            push(one)
+        except ConflictError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(one,)) for one in (dbx, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(errors) <= 2
+    for one in (dbx, other, dbx):
+        pull(one)
+        push(one)
+    pull(other)
+    other.close()
+    for number in range(12):
+        wanted = source(f"edited = {number}")
+        assert remote(dbx, root, f"f{number % 3}")[f"python:f{number % 3}/n{number}"] == wanted
+        assert (clone / f"workspace/f{number % 3}/n{number}.py").read_text() == wanted
+
+
+def test_a_lock_of_somebody_else_is_respected_until_it_ends(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    push(dbx)
+    write(project, "workspace/greet.py", source("next"))
+    lock = b'{"id": "1", "owner": "other", "who": "bob on ci", "until": %d, "sending": {}}'
+    dbx.workspace.put(f"{root}/.dbx/lock.json", lock % (time.time() + 90), "RAW")
+    with pytest.raises(ConflictError, match="being pushed by bob on ci right now"):
+        push(dbx)
+    assert remote(dbx, root)["python:greet"] == source('print("hello")')
+    dbx.workspace.put(f"{root}/.dbx/lock.json", lock % (time.time() - 1), "RAW")
+    assert push(dbx).sent == ("greet",)
+    assert dbx.workspace.object(f"{root}/.dbx/lock.json") is None

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from .cluster_state import cluster_meant, end_words, event_words, name_of
 from .dbx import Dbx
+from .drift import told_body
 from .errors import ConflictError, NotFoundError, ProjectError
 from .library import FAILED, INSTALLED, LEAVING, library_name
 from .project import SPEC, write
-from .rebuild_plan import told_body
-from .spec import PLACEHOLDER, SCHEMA, parse_spec, schema_text
+from .spec import PLACEHOLDER, SCHEMA, parse_spec, schema, schema_text
 from .view import Block, Diff, Line, Symbol, Table, View, duration
 from .workspace import Json
 
@@ -270,7 +270,10 @@ def spec(
 
 
 def _spec_of(cluster: Json, statuses: list[Json]) -> Json:
-    body = {key: value for key, value in told_body(cluster).items() if value not in ({}, [])}
+    told = {key: value for key, value in told_body(cluster).items() if value not in ({}, [])}
+    if told.get("driver_node_type_id") == told.get("node_type_id"):
+        told.pop("driver_node_type_id", None)
+    body = {key: told[key] for key in (*schema()["properties"], *told) if key in told}
     tags = {k: v for k, v in body.pop("custom_tags", {}).items() if not k.startswith("dbx_")}
     own = [item["library"] for item in statuses if not item.get("is_library_for_all_clusters")]
     return {

@@ -22,9 +22,9 @@ from .cluster_state import (
     wait_ended,
 )
 from .dbx import Dbx
+from .drift import differences, told_body
 from .errors import ConflictError, ProjectError, UsageError
 from .events import Work
-from .rebuild_plan import differences, told_body
 from .spec import SIZE
 from .view import Line, Table, View, duration
 from .workspace import Json

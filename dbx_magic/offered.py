@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from .errors import ProjectError
+from .policy import check_rules
 from .spec import ClusterSpec, Json
 from .view import listed
 
@@ -47,14 +48,18 @@ def check_node_types(spec: ClusterSpec, node_types: Sequence[Json]) -> None:
 
 
 def check_policy(spec: ClusterSpec, policies: Sequence[Json]) -> None:
-    """Refuse a policy that the workspace does not have, or that the user may not use.
+    """Refuse a policy that the workspace does not have for the user, and what it does not allow.
 
     Raises:
-        ProjectError: there is no such policy; the hint names those there are.
+        ProjectError: there is no such policy, or the spec does not keep to it.
     """
     wanted = spec.body.get("policy_id")
-    if not wanted or any(policy.get("policy_id") == wanted for policy in policies):
+    if not wanted:
         return
+    for policy in policies:
+        if policy.get("policy_id") == wanted:
+            check_rules(spec, policy)
+            return
     names = [f"{policy.get('policy_id')} ({policy.get('name')})" for policy in policies]
     raise ProjectError(
         f"{spec.place('policy_id')}: this workspace has no policy {wanted} for you.",

@@ -23,13 +23,13 @@ from .cluster_state import (
     usual_start,
 )
 from .dbx import Dbx
-from .errors import GitError, NotFoundError, UsageError, WorkspaceError
+from .drift import TAG, differences, told_body
+from .errors import GitError, NotFoundError, ProjectError, UsageError, WorkspaceError
 from .events import Note, Planned, Work
 from .library import FAILED, library_key, library_name
 from .offered import NODE_TYPES, check_node_types, check_policy, check_runtime
 from .rebuild_plan import (
     NEW,
-    TAG,
     Create,
     Delete,
     Edit,
@@ -41,9 +41,7 @@ from .rebuild_plan import (
     Step,
     Uninstall,
     best,
-    differences,
     plan_rebuild,
-    told_body,
 )
 from .spec import ClusterSpec, Json
 from .view import Line, View, duration, listed
@@ -127,7 +125,7 @@ def rebuild(
         usual=_usual(dbx, seen),
     )
     if any(isinstance(step, Create | Edit) for step in plan.steps):
-        _check_offered(dbx, spec, seen)
+        yield from _check_offered(dbx, spec, seen)
     if dry_run or plan.steps:
         yield Planned(plan if dry_run else replace(plan, apply=""))
     plan.must_be(expect)
@@ -169,21 +167,23 @@ def _usual(dbx: Dbx, seen: list[Seen]) -> float | None:
     return usual_start(dbx.workspace.cluster_events(seen[0].cluster_id))
 
 
-def _check_offered(dbx: Dbx, spec: ClusterSpec, seen: list[Seen]) -> None:
+def _check_offered(dbx: Dbx, spec: ClusterSpec, seen: list[Seen]) -> Work[None]:
     """Ask the workspace about what no cluster of this name has yet."""
 
     def proven(name: str) -> bool:
         value = spec.body.get(name)
         return value is None or any(item.cluster.get(name) == value for item in seen)
 
-    if dbx.is_local:
-        # It runs any runtime and any machine on the Spark of this computer.
-        return
-    if not proven("spark_version"):
-        check_runtime(spec, dbx.workspace.spark_versions())
-    if not all(proven(name) for name in NODE_TYPES):
-        check_node_types(spec, dbx.workspace.node_types())
-    if not proven("policy_id"):
+    try:
+        if not proven("spark_version"):
+            check_runtime(spec, dbx.workspace.spark_versions())
+        if not all(proven(name) for name in NODE_TYPES):
+            check_node_types(spec, dbx.workspace.node_types())
+    except ProjectError as error:
+        if not dbx.is_local:
+            raise
+        yield Note(f"{error.message} It is run on the Spark of this computer.", "!")
+    if spec.body.get("policy_id") and not dbx.is_local:
         check_policy(spec, dbx.workspace.policies())
 
 

@@ -36,11 +36,11 @@ class Workspace:
     # Clusters (2.1) and libraries (2.0)
 
     def clusters(self) -> list[Json]:
-        """All clusters that can still be started or are up; those of jobs are left out."""
+        """All clusters that people made; those of jobs, pipelines and warehouses are left out."""
         found: list[Json] = []
         for page in self._pages("2.1/clusters/list", {"page_size": 100}):
             found += page.get("clusters", [])
-        return [cluster for cluster in found if cluster.get("cluster_source") != "JOB"]
+        return [item for item in found if item.get("cluster_source", "UI") in ("UI", "API")]
 
     def cluster(self, cluster_id: str) -> Json:
         """One cluster. Raises NotFoundError when it was permanently deleted."""

@@ -29,7 +29,10 @@ FLOORS = [
         "secrets_scan",
         "json_places",
     ],
-    ["comparison", "celldiff", "lockfile", "strip", "library", "spec", "rebuild_plan", "policy", "offered"],
+    [
+        *("comparison", "celldiff", "lockfile", "strip"),
+        *("library", "spec", "drift", "rebuild_plan", "policy", "offered"),
+    ],
     ["project", "base", "tree", "repo", "draft", "conversion", "throttle", "rest", "auth"],
     ["local_process", "workspace"],
     ["crew", "remote", "pushlock", "sides", "sending", "pushing", "pulling"],

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from dbx_magic.drift import TAG, differences, told_body
 from dbx_magic.rebuild_plan import (
     NEW,
-    TAG,
     Create,
     Delete,
     Edit,
@@ -21,9 +21,7 @@ from dbx_magic.rebuild_plan import (
     Seen,
     Step,
     Uninstall,
-    differences,
     plan_rebuild,
-    told_body,
 )
 from dbx_magic.spec import ClusterSpec
 
@@ -272,7 +270,7 @@ def test_changes_say_what_was_what_will_be_and_what_it_costs() -> None:
     told = [(c.symbol, c.subject, c.before, c.after, c.reason) for c in plan.changes]
     assert told == [
         ("~", "spark_version", "16.4.x-scala2.12", OLDER, "needs a restart"),
-        ("~", "num_workers", "1", "3", ""),
+        ("~", "num_workers", "1", "3", "needs no restart"),
         ("~", "library", "pypi humanize==4.12.1", "pypi Humanize==4.12.2", "needs a restart"),
         ("+", "library", "", "pypi palmerpenguins==0.1.4", ""),
     ]

@@ -21,6 +21,7 @@ from .dbx import Dbx
 from .errors import ConflictError, DbxError, ProjectError, UsageError
 from .events import Event, Progress, adrive
 from .protocol import error_line, event_line, result_line
+from .textformats import register
 from .verbs import VERBS, Verb, find_verb, perform
 
 JSON_LINES = "application/x-ndjson"
@@ -32,6 +33,10 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
     here = url_path_join(app.base_url, "dbx-magic")
     routes = [(here, ChangingHandler, shared), (f"{here}/([^/]+)", VerbHandler, shared)]
     app.web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
+    try:
+        register()  # Databricks source then opens as a notebook, where jupytext is in charge
+    except DbxError as error:
+        app.log.warning("dbx_magic: %s", error)
 
 
 class Ongoing:

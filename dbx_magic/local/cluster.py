@@ -122,8 +122,19 @@ class Cluster:
         if record.state in ("RUNNING", "RESIZING"):
             details["spark_context_id"] = record.spark_context_id
             details["driver"] = self._node(0)
+            details["local"] = self._local()
             details["executors"] = [self._node(number + 1) for number in range(self.workers)]
         return details
+
+    def _local(self) -> dict[str, Any]:
+        """What only a cluster of this machine has: where its Spark is reached from here."""
+        if self.compute is None:
+            return {}
+        return {
+            "spark_connect_url": self.compute.connect_url,
+            "spark_ui_url": self.compute.ui_url,
+            "logs": str(self.compute.logs),
+        }
 
     def _node(self, number: int) -> dict[str, Any]:
         return {

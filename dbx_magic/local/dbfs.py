@@ -73,18 +73,18 @@ class Dbfs:
     async def _put(self, call: Call) -> Mapping[str, Any]:
         file = self._target(call)
         content = call.fields.get("file") or call.fields.get("contents")
-        incoming = self._disk.incoming()
-        if isinstance(content, UploadFile):
-            await asyncio.to_thread(_copy, content, incoming)
-        else:
-            incoming.write_bytes(_block(call.text("contents", "")))
-        self._disk.place(incoming, file)
+        with self._disk.home.incoming() as incoming:
+            if isinstance(content, UploadFile):
+                await asyncio.to_thread(_copy, content, incoming)
+            else:
+                incoming.write_bytes(_block(call.text("contents", "")))
+            self._disk.place(incoming, file)
         return {}
 
     async def _create(self, call: Call) -> Mapping[str, Any]:
         file = self._target(call)
         handle = self._store.next_number("dbfs_handle")
-        self._uploads[handle] = _Upload(self._disk.incoming(), file)
+        self._uploads[handle] = _Upload(self._disk.home.scratch_path(), file)
         self._uploads[handle].incoming.touch()
         return {"handle": handle}
 

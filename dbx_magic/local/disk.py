@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from pathlib import Path
 
@@ -16,8 +15,7 @@ class Disk:
 
     def __init__(self, home: Home) -> None:
         self._root = home.dbfs.resolve()
-        self._scratch = home.scratch
-        self._names = itertools.count()
+        self.home = home
 
     def file(self, path: str) -> Path:
         """Where a file is, or would be."""
@@ -30,24 +28,19 @@ class Disk:
         """How clients name a file."""
         return "/" + file.relative_to(self._root).as_posix() if file != self._root else "/"
 
-    def incoming(self) -> Path:
-        """A place to write before it is put in place."""
-        return self._scratch / f"dbfs-{os.getpid()}-{next(self._names)}"
-
     def place(self, incoming: Path, file: Path) -> None:
         """Put what was written in place, whole."""
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             incoming.replace(file)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            incoming.unlink(missing_ok=True)
             raise invalid(
                 f"Path ({self.path(file)}) is in the way of a folder or a file."
             ) from None
 
     def delete(self, file: Path) -> None:
         """Delete a file or a folder with all that is in it: gone in one step, then thrown away."""
-        away = self.incoming()
+        away = self.home.scratch_path()
         file.rename(away)
         discard(away)
 
@@ -60,13 +53,13 @@ def clean_file_path(path: str) -> str:
     parts = [part for part in path.split("/") if part]
     if any(part in (".", "..") for part in parts):
         raise invalid(f"Path ({path}) must not contain '.' or '..'.")
-    if any(len(part.encode()) > 250 for part in parts):
-        raise invalid(f"Path ({path[:100]}…) has a name of more than 250 bytes.")
+    if len(path.encode()) > 3000 or any(len(part.encode()) > 250 for part in parts):
+        raise invalid(f"Path ({path[:100]}…) is too long: 250 bytes a name, 3000 in all.")
     return "/" + "/".join(parts)
 
 
 def real_file(home: Home, path: str) -> Path:
-    """The file that a spec names as ``dbfs:/…``, ``/dbfs/…``, ``/Volumes/…`` or ``/Workspace/…``."""
+    """The file that a spec names as ``dbfs:/…``, ``/dbfs/…``, ``/Volumes/…``, ``/Workspace/…``."""
     if path.startswith(("dbfs:/", "/dbfs/", "/Volumes/")):
         return Disk(home).file(path.removeprefix("/dbfs"))
     file = home.workspace.resolve() / clean_path(path.removeprefix("workspace:")).lstrip("/")

@@ -41,14 +41,11 @@ class Files:
         file = self._file(call)
         if file.is_dir() or (file.exists() and not call.flag("overwrite")):
             raise Refused("ALREADY_EXISTS", "The file being created already exists.", 409)
-        incoming = self._disk.incoming()
-        try:
+        with self._disk.home.incoming() as incoming:
             with incoming.open("wb") as content:
                 async for chunk in call.request.stream():
                     content.write(chunk)
             self._disk.place(incoming, file)
-        finally:
-            incoming.unlink(missing_ok=True)
         return Response(status_code=204)
 
     async def _download(self, call: Call) -> Response:

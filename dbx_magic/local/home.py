@@ -8,6 +8,8 @@ import json
 import os
 import secrets
 import shutil
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -70,6 +72,19 @@ class Home:
         made = (self.workspace, self.dbfs, self.clusters, self.runs, self.cache, self.scratch)
         for folder in made:
             folder.mkdir(exist_ok=True)
+
+    def scratch_path(self) -> Path:
+        """A name that nobody has used, on the disk where all else is."""
+        return self.scratch / uuid.uuid4().hex
+
+    @contextlib.contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """Where to write a file that is then moved into place; nothing is left if it is not."""
+        path = self.scratch_path()
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def clear_scratch(self) -> None:
         """Throw away what a killed server left half-done."""

@@ -134,6 +134,11 @@ def checked_settings(fields: Mapping[str, Any]) -> dict[str, Any]:
         tasks = [{"task_key": "main", **flat}] if flat else []
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise invalid("Field tasks must be a list of tasks.")
+    if settings.get("git_source"):
+        raise invalid(
+            "The local workspace does not run from git_source; clone it with the Repos API and"
+            " give the notebook's path there."
+        )
     shared = {}
     for job_cluster in settings.get("job_clusters") or []:
         shared[job_cluster.get("job_cluster_key")] = checked_spec(

@@ -122,6 +122,10 @@ class Objects:
             size = body.tell()
             body.seek(0)
             found = imported(path, body, size, "AUTO", "")[0]
+            there = self._tree.find(found.path)
+            if there and there.object_type == "FILE" and not call.flag("overwrite"):
+                # By this status the clients of this address know it.
+                raise Refused("RESOURCE_ALREADY_EXISTS", f"Path ({path}) already exists.", 409)
             item = self._tree.write(
                 found.path,
                 found.content,

@@ -138,17 +138,16 @@ def decide(spec: Mapping[str, Any], run: Run, task: TaskRun) -> bool:
 
 async def _notebook(stage: Stage, spec: dict[str, Any]) -> None:
     path = clean_path(str(spec.get("notebook_path", "")))
-    item = stage.tree.find(path)
-    if item is None or item.object_type != "NOTEBOOK":
+    found = stage.tree.notebook(path)
+    if found is None:
         raise TaskFailed(
             "RESOURCE_NOT_FOUND",
             f'Unable to access the notebook "{path}". Either it does not exist, or the identity'
             " used to run this job lacks the required permissions.",
         )
-    language = str(item.language).lower()
-    text = stage.tree.file(path).read_text(encoding="utf-8")
+    language, text = found
     try:
-        notebook = parse_source(text, path + EXTENSIONS[language])  # type: ignore[index]
+        notebook = parse_source(text, path + EXTENSIONS[language])
     except ProjectError as problem:
         raise TaskFailed("RUN_EXECUTION_ERROR", str(problem)) from None
     cells = stage.show_cells(

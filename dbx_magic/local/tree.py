@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import stat
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from dbx_magic.notebook import EXTENSIONS, Language
 from dbx_magic.source import is_source
 
 from .cluster import now
@@ -58,8 +58,8 @@ def clean_path(path: str) -> str:
     parts = [part for part in path.split("/") if part]
     if any(part in (".", "..") for part in parts):
         raise invalid(f"Path ({path}) must not contain '.' or '..'.")
-    if any(len(part.encode()) > 250 for part in parts):
-        raise invalid(f"Path ({path[:100]}…) has a name of more than 250 bytes.")
+    if len(path.encode()) > 3000 or any(len(part.encode()) > 250 for part in parts):
+        raise invalid(f"Path ({path[:100]}…) is too long: 250 bytes a name, 3000 in all.")
     if parts and parts[0] == "Workspace":
         parts = parts[1:]
     return "/" + "/".join(parts)
@@ -81,7 +81,6 @@ class Tree:
         self._store = store
         self._home = home
         self._root = home.workspace.resolve()
-        self._names = itertools.count()
         for folder in ("/Shared", "/Repos", f"/Users/{user}"):
             self.make_folder(folder)
 
@@ -110,6 +109,23 @@ class Tree:
         if item is None:
             raise missing(f"Path ({path}) doesn't exist.")
         return item
+
+    def notebook(self, path: str) -> tuple[Language, str] | None:
+        """The language and the source of the notebook at a path.
+
+        In a clone of a repository it is a file with a suffix, but asked for without.
+        """
+        item = self.find(path)
+        if item and item.object_type == "NOTEBOOK":
+            language: Any = str(item.language).lower()
+            return language, self.file(path).read_text(encoding="utf-8")
+        for language, suffix in EXTENSIONS.items():
+            file = self.find(path + suffix)
+            if file and file.object_type == "FILE":
+                text = self.file(file.path).read_text(encoding="utf-8", errors="replace")
+                if is_source(text, file.path) == language:
+                    return language, text
+        return None
 
     def by_id(self, object_id: int) -> Item | None:
         """The object with an id."""
@@ -174,16 +190,16 @@ class Tree:
         if there is None and not self.file(parent_of(path)).is_dir():
             raise missing(f"The parent folder ({parent_of(path)}) does not exist.")
         if there and not overwrite:
-            raise exists(f"{path} already exists. Please pass overwrite as true to overwrite it.")
+            raise exists(f"Path ({path}) already exists.")
         if there and there.object_type != object_type:
             raise invalid(
                 f"Cannot overwrite the asset at {path} due to type mismatch"
                 f" (asked: {object_type}, actual: {there.object_type})"
             )
-        beside = self._home.scratch / f"{os.getpid()}-{next(self._names)}"
-        with beside.open("xb") as file:
-            shutil.copyfileobj(content, file, 1024 * 1024)
-        beside.replace(self.file(path))
+        with self._home.incoming() as incoming:
+            with incoming.open("xb") as file:
+                shutil.copyfileobj(content, file, 1024 * 1024)
+            incoming.replace(self.file(path))
         return self._note(path, object_type, language, there)
 
     def delete(self, path: str, *, recursive: bool) -> None:
@@ -195,7 +211,7 @@ class Tree:
         if is_folder and not recursive and any(self.file(path).iterdir()):
             raise Refused("DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty.")
         # Gone in one step, however much is in it; then thrown away at leisure.
-        away = self._home.scratch / f"{os.getpid()}-{next(self._names)}"
+        away = self._home.scratch_path()
         self.file(path).rename(away)
         self._store.connection.execute(
             "DELETE FROM objects WHERE path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')",

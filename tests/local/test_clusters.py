@@ -31,6 +31,13 @@ from databricks.sdk.service.workspace import ImportFormat
 Spec = dict[str, Any]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def idle_cluster(client: WorkspaceClient, spec: Spec) -> str:
+    """A cluster that nobody uses from the first test of this file to the last."""
+    waiting = client.clusters.create(cluster_name="idle", autotermination_minutes=1, **spec)
+    return str(waiting.cluster_id)
+
+
 def test_a_cluster_lives_and_ends(client: WorkspaceClient, spec: Spec) -> None:
     began = time.monotonic()
     cluster_id = client.clusters.create(
@@ -289,6 +296,14 @@ def test_init_scripts_run_and_logs_are_delivered(
     client.global_init_scripts.delete(everywhere.script_id)
     assert list(client.global_init_scripts.list()) == []
     client.clusters.permanent_delete(cluster_id)
+
+
+def test_an_idle_cluster_ends_by_itself(client: WorkspaceClient, idle_cluster: str) -> None:
+    ended = client.clusters.wait_get_cluster_terminated(idle_cluster)
+    assert ended.termination_reason.code == TerminationReasonCode.INACTIVITY
+    assert ended.termination_reason.parameters == {"inactivity_duration_min": "1"}
+    assert ended.terminated_time - ended.start_time >= 60_000
+    client.clusters.permanent_delete(idle_cluster)
 
 
 def _java_of(folder: Path) -> int:

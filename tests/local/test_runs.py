@@ -384,6 +384,15 @@ def test_what_cannot_be_found(client: WorkspaceClient, cluster_id: str) -> None:
     assert "Cluster 0101-000000-nothing0 does not exist" in run.tasks[0].state.state_message
 
 
+def test_a_notebook_in_a_clone_is_named_without_its_suffix(
+    client: WorkspaceClient, cluster_id: str, folder: str
+) -> None:
+    source = b"-- Databricks notebook source\nselect 1"
+    client.workspace.upload(f"{folder}/query.sql", source, format=ImportFormat.RAW)
+    run = submit(client, task("a", f"{folder}/query", cluster_id))
+    assert run.state.result_state == SUCCESS
+
+
 def test_old_clients_submit_one_flat_task(
     server: Any, client: WorkspaceClient, cluster_id: str, notebook: Notebook
 ) -> None:

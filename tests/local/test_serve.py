@@ -157,6 +157,31 @@ def test_what_was_acknowledged_survives_a_kill(
     assert not any(map(alive, processes))
 
 
+def test_a_full_disk_is_said_to_be_full(own_server: Callable[..., Any], tmp_path: Path) -> None:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", tmp_path / "home"],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("only root can make a small disk")
+    try:
+        server = own_server()
+        large = base64.b64encode(b"x" * 3_000_000).decode()
+        body = {"path": "/Shared/large", "format": "RAW", "content": large}
+        answer = server.call("POST", "/api/2.0/workspace/import", json=body)
+        small = {**body, "path": "/Shared/small", "content": content_of(0)}
+        after = server.call("POST", "/api/2.0/workspace/import", json=small)
+        listed = [item.path for item in server.client.workspace.list("/Shared")]
+    finally:
+        server.stop()
+        subprocess.run(["umount", tmp_path / "home"], check=True)
+    assert (answer.status_code, answer.json()["error_code"]) == (500, "INTERNAL_ERROR")
+    assert answer.json()["message"] == "The disk that holds the local workspace is full."
+    assert after.ok
+    assert listed == ["/Shared/small"]
+
+
 @pytest.mark.parametrize("after", [0.0, 0.003, 0.02])
 def test_a_kill_while_writing_leaves_whole_objects(
     own_server: Callable[..., Any], after: float

@@ -19,7 +19,7 @@ READY = ("RUNNING", "RESIZING")
 ENDED = ("TERMINATED", "ERROR")
 TIMEOUT = 3600.0
 # The local workspace holds an answer back until something changes, up to a second.
-_LOCAL_INTERVAL = 0.2
+_LOCAL_INTERVAL = 0.1
 
 _STATES: Mapping[str, tuple[Symbol, str]] = {
     "PENDING": ("◐", "starting"),

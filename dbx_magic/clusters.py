@@ -32,11 +32,15 @@ from .workspace import Json
 
 @dataclass(frozen=True)
 class ClusterRow:
-    """One cluster of the list; ``equal`` is ``None`` for a cluster that is not the project's."""
+    """One cluster of the list; ``seconds`` is since when it is up, or stopped.
+
+    ``equal`` is ``None`` for a cluster that is not the project's.
+    """
 
     name: str
     cluster_id: str
     state: str
+    seconds: float | None
     runtime: str
     size: str
     creator: str
@@ -53,28 +57,36 @@ class Clusters:
     workspace: str
 
     def view(self) -> View:
-        """A table, the picked cluster marked."""
+        """A table, the picked cluster first; ids where names are not enough."""
         if not self.rows:
             return [Line(f"{self.workspace} has no clusters yet. Make one with `rebuild`.")]
+        names = [row.name for row in self.rows]
         shown = tuple(
             (
-                f"{state_symbol({'state': row.state})} {row.name}",
-                state_words({"state": row.state}),
+                f"{state_symbol({'state': row.state})} {row.name}"
+                + (f" ({row.cluster_id})" if names.count(row.name) > 1 else ""),
+                _state(row),
                 row.runtime,
                 row.size,
                 row.creator,
                 row.stops,
                 _remarks(row),
-                row.cluster_id,
             )
             for row in self.rows
         )
-        columns = ("cluster", "state", "runtime", "size", "made by", "stops", "", "id")
-        return [Table(shown, columns)]
+        return [Table(shown, ("cluster", "state", "runtime", "size", "made by", "stops", ""))]
+
+
+def _state(row: ClusterRow) -> str:
+    words = state_words({"state": row.state})
+    if row.seconds is None:
+        return words
+    how_long = duration(row.seconds if row.seconds < 60 else row.seconds // 60 * 60)
+    return f"{words} {how_long} ago" if row.state in ENDED else f"{words} {how_long}"
 
 
 def _remarks(row: ClusterRow) -> str:
-    spec = {True: "equal to its spec", False: "differs from its spec", None: ""}[row.equal]
+    spec = {True: "as its spec says", False: "not as its spec says", None: ""}[row.equal]
     return ", ".join(filter(None, ["picked" if row.picked else "", spec]))
 
 
@@ -115,6 +127,7 @@ def _row(dbx: Dbx, cluster: Json, picked: str | None) -> ClusterRow:
         name_of(cluster),
         str(cluster["cluster_id"]),
         str(cluster.get("state", "UNKNOWN")),
+        _seconds(cluster),
         runtime_words(cluster),
         size_words(cluster),
         str(cluster.get("creator_user_name", "")),
@@ -126,9 +139,11 @@ def _row(dbx: Dbx, cluster: Json, picked: str | None) -> ClusterRow:
 
 def _equal(dbx: Dbx, cluster: Json) -> bool | None:
     try:
-        return not differences(dbx.project.cluster_spec(), cluster)
+        spec = dbx.project.cluster_spec()
     except ProjectError:
         return None  # a list is no place to complain about the spec; `rebuild` does
+    # Lists leave out what the cluster was told.
+    return not differences(spec, dbx.workspace.cluster(str(cluster["cluster_id"])))
 
 
 def runtime_words(cluster: Mapping[str, object]) -> str:
@@ -156,11 +171,16 @@ def size_words(cluster: Json) -> str:
     return ", ".join(parts)
 
 
+def _seconds(cluster: Json) -> float | None:
+    ended = cluster.get("state") in ENDED
+    since = cluster.get("terminated_time" if ended else "start_time")
+    return max(0.0, time.time() - float(since) / 1000) if since else None
+
+
 def _stops(cluster: Json) -> str:
-    minutes = cluster.get("autotermination_minutes")
     if cluster.get("state") in ENDED:
-        ended = cluster.get("terminated_time")
-        return f"{duration(time.time() - float(ended) / 1000)} ago" if ended else ""
+        return ""
+    minutes = cluster.get("autotermination_minutes")
     return f"after {duration(60 * int(minutes))} idle" if minutes else "never by itself"
 
 

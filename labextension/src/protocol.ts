@@ -23,7 +23,8 @@ export interface IArguments {
   diff: { paths?: string[]; names?: boolean; to?: string };
   exec: { code: string; language?: 'python' | 'sql' | 'scala' | 'r' | 'sh'; cluster?: string };
   run: { notebook: string; parameter?: Record<string, string> | null; cluster?: string };
-  commit: { message: string; dry_run?: boolean; expect?: string };
+  commit: { message: string; publish?: boolean; dry_run?: boolean; expect?: string };
+  publish: { branch?: boolean; dry_run?: boolean; expect?: string };
   local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };
   demo: { name?: string };
 }
@@ -52,15 +53,16 @@ export interface IResults {
   exec: ({ type: 'Executed'; view: ILine[] } & IExecuted);
   run: ({ type: 'Ran'; view: ILine[] } & IRan);
   commit: ({ type: 'Committed'; view: ILine[] } & ICommitted);
+  publish: ({ type: 'Published'; view: ILine[] } & IPublished);
   local: ({ type: 'LocalWorkspace'; view: ILine[] } & ILocalWorkspace) | ({ type: 'ShellVariables'; view: ILine[] } & IShellVariables);
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
-export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'local', 'demo'] as const;
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'publish', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
-export const CHANGING: readonly Verb[] = ['rebuild', 'convert', 'push', 'pull', 'commit'];
+export const CHANGING: readonly Verb[] = ['rebuild', 'convert', 'push', 'pull', 'commit', 'publish'];
 
 export type Event =
   | ({ event: 'Note' } & INote)
@@ -94,6 +96,12 @@ export interface IClusterStatus {
   differs: string[];
 }
 
+export interface INotebookStatus {
+  root: string;
+  differ: string[];
+  equal: number;
+}
+
 export interface IVersionStatus {
   branch: string;
   commit: string;
@@ -107,6 +115,7 @@ export interface IStatus {
   host: string;
   user: string;
   cluster: IClusterStatus | null;
+  notebooks: INotebookStatus | null;
   version: IVersionStatus | null;
   troubles: Record<string, string>;
 }
@@ -134,6 +143,7 @@ export interface IClusterRow {
   name: string;
   cluster_id: string;
   state: string;
+  seconds: number | null;
   runtime: string;
   size: string;
   creator: string;
@@ -269,12 +279,25 @@ export interface ICommittedFile {
   symbol: '+' | '~' | '−';
 }
 
+export interface IPublished {
+  remote: string;
+  branch: string;
+  commit: string;
+  commits: string[];
+  theirs: number;
+  review: string;
+  link: string;
+  said: string;
+  dry_run: boolean;
+}
+
 export interface ICommitted {
   commit: string;
   branch: string;
   message: string;
   files: ICommittedFile[];
   spec: string;
+  published: IPublished | null;
   dry_run: boolean;
 }
 

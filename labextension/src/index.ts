@@ -1,12 +1,16 @@
 import {
+  ILayoutRestorer,
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
+import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { DocumentWidget } from '@jupyterlab/docregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { addCommands, SHOW } from './commands';
 import { Dbx } from './dbx';
+import { Panel } from './panel/panel';
 import { Project } from './project';
 import { StatusItem } from './status';
 import { IDbx } from './tokens';
@@ -22,43 +26,74 @@ const dbx: JupyterFrontEndPlugin<IDbx> = {
     new Dbx(app.serviceManager.serverSettings)
 };
 
-const status: JupyterFrontEndPlugin<void> = {
-  id: 'dbx-magic:status',
-  description: 'Shows the target and the picked cluster in the status bar.',
+const panel: JupyterFrontEndPlugin<void> = {
+  id: 'dbx-magic:panel',
+  description: 'The Databricks sidebar, status bar item and commands.',
   autoStart: true,
   requires: [IDbx],
-  optional: [IStatusBar, ITranslator],
+  optional: [ICommandPalette, ILayoutRestorer, IStatusBar, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     dbx: IDbx,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null,
     statusBar: IStatusBar | null,
     translator: ITranslator | null
   ): void => {
-    if (!statusBar) {
-      return;
-    }
+    const trans = (translator ?? nullTranslator).load('dbx_magic');
     const project = new Project(dbx);
-    const documentInFront = (): string | null => {
-      const widget = app.shell.currentWidget;
-      return widget instanceof DocumentWidget ? widget.context.localPath : null;
-    };
-    app.shell.currentChanged?.connect(() => {
-      // A terminal or the launcher belongs to no project: the last one stays.
-      const path = documentInFront();
-      if (path !== null) {
-        project.follow(path);
-      }
+    followDocument(app, project);
+
+    const panel = new Panel(project, trans);
+    app.shell.add(panel, 'left', { rank: 550 });
+    restorer?.add(panel, panel.id);
+
+    app.commands.addCommand(SHOW, {
+      label: trans.__('Show the Databricks Panel'),
+      caption: trans.__('Cluster, notebooks and versions of this project'),
+      describedBy: { args: { type: 'object', properties: {} } },
+      execute: () => app.shell.activateById(panel.id)
     });
-    void app.restored.then(() => project.follow(documentInFront() ?? ''));
-    statusBar.registerStatusItem(status.id, {
-      item: new StatusItem(
-        project,
-        (translator ?? nullTranslator).load('dbx_magic')
-      ),
+    const commands = addCommands(app.commands, dbx, project, trans);
+    for (const command of [SHOW, ...commands]) {
+      palette?.addItem({ command, category: trans.__('Databricks') });
+    }
+    statusBar?.registerStatusItem(panel.id, {
+      item: new StatusItem(project, trans, () => {
+        project.refresh();
+        void app.commands.execute(SHOW);
+      }),
       align: 'left',
       rank: 100
+    });
+
+    // Who looks at the panel sees the end there.
+    project.ended.connect((_, { error, result }) => {
+      if (panel.isVisible) {
+        return;
+      }
+      if (error) {
+        Notification.error(error.message);
+      } else {
+        const words = result?.view.map(line => `${line.text} ${line.note}`);
+        Notification.success(words?.[0] ?? trans.__('Done'));
+      }
     });
   }
 };
 
-export default [dbx, status];
+/** Keep to the project of the document in front; a terminal or the launcher belongs to none. */
+function followDocument(app: JupyterFrontEnd, project: Project): void {
+  const follow = (otherwise: string | null): void => {
+    const widget = app.shell.currentWidget;
+    const path =
+      widget instanceof DocumentWidget ? widget.context.localPath : otherwise;
+    if (path !== null) {
+      project.follow(path);
+    }
+  };
+  app.shell.currentChanged?.connect(() => follow(null));
+  void app.restored.then(() => follow(''));
+}
+
+export default [dbx, panel];

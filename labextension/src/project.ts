@@ -4,22 +4,55 @@ import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { drive } from './dbx';
-import { IResults } from './protocol';
+import { CHANGING, IArguments, IClusterRow, IResults, Verb } from './protocol';
 import { IDbx } from './tokens';
+import { Work } from './work';
 
-/** What is known of the project around the document in front. */
+/** The verbs that can show their plan before they carry it out. */
+export type Planning = 'rebuild' | 'push' | 'commit';
+
+/** The project around the document in front: how it stands, and what is being done with it. */
 export class Project implements IDisposable {
   constructor(private readonly dbx: IDbx) {}
 
-  /** The last answer; null until there is one for this folder. */
+  /** How it stands; null until that is known. */
   status: IResults['status'] | null = null;
 
-  /** Why there is none. */
+  /** Why it is not known. */
   error: Error | null = null;
 
-  /** Tells that `status` or `error` is new. */
+  /** The workspace's clusters; null until somebody looks. */
+  clusters: IClusterRow[] | null = null;
+
+  /** The verb last begun. */
+  work: Work | null = null;
+
+  /** Whether a verb is under way. */
+  get isBusy(): boolean {
+    return this.work !== null && !this.work.isDone;
+  }
+
+  /** Tells that there is something new to show. */
   get changed(): ISignal<this, void> {
     return this._changed;
+  }
+
+  /** Tells that a verb has ended. */
+  get ended(): ISignal<this, Work> {
+    return this._ended;
+  }
+
+  /** Whether the list of clusters is looked at, and so has to be read. */
+  set showsClusters(value: boolean) {
+    if (value !== this._showsClusters) {
+      this._showsClusters = value;
+      this.refresh();
+    }
+  }
+
+  /** The folder that decides which project it is, as Jupyter shows its path. */
+  get path(): string {
+    return this.folder ?? '';
   }
 
   /** Turn to the project around a document. */
@@ -29,14 +62,64 @@ export class Project implements IDisposable {
       return;
     }
     this.folder = folder;
-    this.status = this.error = null;
+    this.status = this.error = this.clusters = this.work = null;
     this._changed.emit();
     this.refresh();
+    void this.findAgain();
   }
 
   /** Read again, now. */
   refresh(): void {
-    void this.poll.refresh();
+    if (this.folder !== null) {
+      void this.poll.refresh();
+    }
+  }
+
+  /** Perform a verb, and read again when it has ended. */
+  perform<V extends Verb>(verb: V, args: IArguments[V]): Work<V> {
+    const { path } = this;
+    return this.listen(
+      new Work(verb, args, this.dbx.perform(verb, args, path))
+    );
+  }
+
+  /** Show what a verb would do; when that is nothing, let it say so itself. */
+  async propose<V extends Planning>(
+    verb: V,
+    args: IArguments[V]
+  ): Promise<void> {
+    const work = this.perform(verb, { ...args, dry_run: true });
+    await work.finished;
+    if (work === this.work && !work.error && !work.plan?.changes.length) {
+      this.perform(verb, args);
+    }
+  }
+
+  /** Carry out the plan that is shown, and no other. */
+  apply(): void {
+    const { work } = this;
+    if (work?.plan && work.args) {
+      const args = { ...work.args, dry_run: false };
+      this.perform(work.verb, { ...args, expect: work.plan.fingerprint });
+    }
+  }
+
+  /** Stop the verb under way. */
+  stop(): void {
+    if (this.work && CHANGING.includes(this.work.verb)) {
+      void this.dbx.stop(this.path);
+    } else {
+      this.work?.leave();
+    }
+  }
+
+  /** Show the verb last begun no longer, here and after a reload. */
+  forget(): void {
+    if (this.work && CHANGING.includes(this.work.verb)) {
+      void this.dbx.stop(this.path);
+    }
+    this.work = null;
+    this._changed.emit();
   }
 
   get isDisposed(): boolean {
@@ -48,16 +131,40 @@ export class Project implements IDisposable {
     Signal.clearData(this);
   }
 
+  private listen<V extends Verb>(work: Work<V>): Work<V> {
+    this.work = work as unknown as Work;
+    work.changed.connect(() => this._changed.emit(), this);
+    void work.finished.then(() => {
+      this._ended.emit(work as unknown as Work);
+      this.refresh();
+    });
+    this._changed.emit();
+    return work;
+  }
+
+  /** After a reload of the page: the verb that still goes on. */
+  private async findAgain(): Promise<void> {
+    const { path } = this;
+    const found = await this.dbx.changing(path).catch(() => null);
+    if (found && path === this.path && !this.work) {
+      this.listen(new Work(found.verb, null, found.work));
+    }
+  }
+
   private async read(): Promise<void> {
-    const folder = this.folder;
+    const { path } = this;
     try {
-      this.status = await drive(this.dbx.perform('status', {}, folder ?? ''));
+      this.status = await drive(this.dbx.perform('status', {}, path));
+      if (this._showsClusters && this.status.type === 'Status') {
+        const found = await drive(this.dbx.perform('clusters', {}, path));
+        this.clusters = found.rows;
+      }
       this.error = null;
     } catch (error) {
-      this.status = null;
+      this.status = this.clusters = null;
       this.error = error as Error;
     }
-    if (folder !== this.folder) {
+    if (path !== this.path) {
       return this.read();
     }
     this._changed.emit();
@@ -74,5 +181,7 @@ export class Project implements IDisposable {
     standby: 'when-hidden'
   });
   private folder: string | null = null;
+  private _showsClusters = false;
   private readonly _changed = new Signal<this, void>(this);
+  private readonly _ended = new Signal<this, Work>(this);
 }

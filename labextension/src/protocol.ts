@@ -18,13 +18,15 @@ export interface IArguments {
   libraries: { cluster?: string };
   spec: { action?: 'show' | 'from'; cluster?: string; dry_run?: boolean; force?: boolean };
   convert: Record<string, never>;
-  push: { paths?: string[]; dry_run?: boolean; force?: boolean; prune?: boolean; to?: string; expect?: string };
+  push: { paths?: string[]; dry_run?: boolean; force?: boolean; prune?: boolean; watch?: boolean; to?: string; expect?: string };
   pull: { paths?: string[]; dry_run?: boolean; force?: boolean; to?: string; expect?: string };
   diff: { paths?: string[]; names?: boolean; to?: string };
   exec: { code: string; language?: 'python' | 'sql' | 'scala' | 'r' | 'sh'; cluster?: string };
   run: { notebook: string; parameter?: Record<string, string> | null; cluster?: string };
   commit: { message: string; publish?: boolean; dry_run?: boolean; expect?: string };
   publish: { branch?: boolean; dry_run?: boolean; expect?: string };
+  history: { name?: string; rows?: number };
+  rollback: { version: string; message?: string; publish?: boolean; dry_run?: boolean; expect?: string };
   local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };
   demo: { name?: string };
 }
@@ -54,15 +56,17 @@ export interface IResults {
   run: ({ type: 'Ran'; view: ILine[] } & IRan);
   commit: ({ type: 'Committed'; view: ILine[] } & ICommitted);
   publish: ({ type: 'Published'; view: ILine[] } & IPublished);
+  history: ({ type: 'History'; view: ILine[] } & IHistory);
+  rollback: ({ type: 'RolledBack'; view: ILine[] } & IRolledBack);
   local: ({ type: 'LocalWorkspace'; view: ILine[] } & ILocalWorkspace) | ({ type: 'ShellVariables'; view: ILine[] } & IShellVariables);
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
-export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'publish', 'local', 'demo'] as const;
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'publish', 'history', 'rollback', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
-export const CHANGING: readonly Verb[] = ['rebuild', 'convert', 'push', 'pull', 'commit', 'publish'];
+export const CHANGING: readonly Verb[] = ['rebuild', 'convert', 'push', 'pull', 'commit', 'publish', 'rollback'];
 
 export type Event =
   | ({ event: 'Note' } & INote)
@@ -297,6 +301,29 @@ export interface ICommitted {
   message: string;
   files: ICommittedFile[];
   spec: string;
+  published: IPublished | null;
+  dry_run: boolean;
+}
+
+export interface IVersion {
+  commit: string;
+  ago: number;
+  who: string;
+  message: string;
+  changed: string[];
+  where: string[];
+}
+
+export interface IHistory {
+  versions: IVersion[];
+  of: string;
+}
+
+export interface IRolledBack {
+  commit: string;
+  version: string;
+  files: string[];
+  kept: string;
   published: IPublished | null;
   dry_run: boolean;
 }

@@ -7,11 +7,12 @@ import { Project } from './project';
 import { IClusterStatus, IResults } from './protocol';
 import { symbolOf, wordsOf } from './states';
 
-/** The target and the picked cluster in the status bar; a click reads them again. */
+/** The target and the picked cluster in the status bar; a click tells more. */
 export class StatusItem extends Widget {
   constructor(
     private readonly project: Project,
-    private readonly trans: TranslationBundle
+    private readonly trans: TranslationBundle,
+    private readonly onClick: () => void
   ) {
     super({ node: document.createElement('button') });
     this.addClass('jp-StatusBar-TextItem');
@@ -22,7 +23,7 @@ export class StatusItem extends Widget {
 
   handleEvent(event: Event): void {
     if (event.type === 'click') {
-      this.project.refresh();
+      this.onClick();
     }
   }
 

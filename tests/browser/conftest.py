@@ -21,6 +21,16 @@ from typing import NoReturn
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from dbx_magic.dbx import Dbx
+from dbx_magic.events import drive
+from dbx_magic.verbs import perform
+
+NOTEBOOK = {
+    "cells": [],
+    "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"checkForUpdates": False, "fetchNews": "false"}
@@ -40,6 +50,10 @@ class Lab:
         layout = f"auto-{secrets.token_hex(4)}"
         return f"{self.url}/lab/workspaces/{layout}/tree/{path}?token={self.token}"
 
+    def notebook(self, project: Path) -> str:
+        """Where the project's notebook opens."""
+        return self.address(f"{project.name}/notebooks/train.ipynb")
+
 
 @pytest.fixture(scope="session")
 def lab(wheel: Path, local_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
@@ -47,6 +61,7 @@ def lab(wheel: Path, local_home: Path, tmp_path_factory: pytest.TempPathFactory)
     home = tmp_path_factory.mktemp("lab")
     root = home / "root"
     root.mkdir()
+    (home / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.org\n")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(home)
     installed = next(home.glob("*.data")) / "data"
@@ -141,3 +156,21 @@ def shot(page: Page, request: pytest.FixtureRequest) -> Iterator[Callable[[str],
 
     yield shot
     shot("end")
+
+
+@pytest.fixture
+def hello(lab: Lab, project: Path, request: pytest.FixtureRequest) -> Path:
+    """The project, in a folder of the test's own that Lab shows, with a notebook."""
+    there = lab.root / request.node.name
+    project.rename(there)
+    (there / "notebooks" / "train.ipynb").write_text(json.dumps(NOTEBOOK))
+    subprocess.run(["git", "init", "-q"], cwd=there, check=True)
+    return there
+
+
+@pytest.fixture
+def running(hello: Path, local: object) -> Dbx:
+    """The project with its cluster, which runs."""
+    dbx = Dbx(hello)
+    drive(perform(dbx, "rebuild", {}), lambda _: None)
+    return dbx

@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dbx_magic.dbx import Dbx
 from dbx_magic.events import drive
 from dbx_magic.verbs import perform
 
-NOTEBOOK = {
-    "cells": [],
-    "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-    "nbformat": 4,
-    "nbformat_minor": 5,
-}
-
-
-@pytest.fixture
-def notebook(lab: Any, project: Path) -> str:
-    """A notebook of the project ``hello``, as Lab shows its path."""
-    there = lab.root / "hello"
-    if not there.exists():
-        project.rename(there)
-        (there / "notebooks" / "train.ipynb").write_text(json.dumps(NOTEBOOK))
-    return "hello/notebooks/train.ipynb"
-
-
-@pytest.fixture
-def running(lab: Any, notebook: str, local: object) -> Dbx:
-    """The project with its cluster running."""
-    dbx = Dbx(lab.root / "hello")
-    drive(perform(dbx, "rebuild", {}), lambda _: None)
-    return dbx
-
 
 def status(page: Page) -> Locator:
     return page.get_by_role("contentinfo").locator(".jp-DbxStatus")
 
 
-def test_target_and_cluster_of_the_notebook_in_front(
-    lab: Any, page: Page, running: Dbx, notebook: str
-) -> None:
-    page.goto(lab.address(notebook))
+def test_target_and_cluster_of_the_notebook_in_front(lab: Any, page: Page, running: Dbx) -> None:
+    page.goto(lab.notebook(running.project.root))
     expect(status(page)).to_have_text("local · ● hello")
     expect(status(page)).to_have_attribute("title", re.compile("^hello is running · runtime 16.4"))
 
 
-def test_a_click_reads_again(lab: Any, page: Page, running: Dbx, notebook: str) -> None:
-    page.goto(lab.address(notebook))
+def test_a_click_reads_again(lab: Any, page: Page, running: Dbx) -> None:
+    page.goto(lab.notebook(running.project.root))
     expect(status(page)).to_have_text("local · ● hello")
     drive(perform(running, "stop", {}), lambda _: None)
     status(page).click()
@@ -66,9 +36,9 @@ def test_outside_any_project(lab: Any, page: Page) -> None:
     expect(status(page)).to_have_text("no Databricks project")
 
 
-def test_dark(lab: Any, page: Page, running: Dbx, notebook: str, shot: Any) -> None:
+def test_dark(lab: Any, page: Page, running: Dbx, shot: Any) -> None:
     """It is readable in the dark theme, too: it takes the theme's own colours."""
-    page.goto(lab.address(notebook))
+    page.goto(lab.notebook(running.project.root))
     expect(status(page)).to_have_text("local · ● hello")
     light = colour(status(page))
     choose_theme(page, "JupyterLab Dark")

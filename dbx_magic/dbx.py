@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -23,12 +24,14 @@ class Dbx:
     """A project, its repository and its workspace, each opened when first used.
 
     ``contexts`` are the execution contexts this process opened, by cluster and language; ``notes``
-    are lines to tell at the next occasion. ``close`` gives the contexts back.
+    are lines to tell at the next occasion; ``notebook`` is the path of the one we are called from.
+    ``close`` gives the contexts back.
     """
 
     def __init__(self, folder: Path, target: str | None = None) -> None:
         self.contexts: dict[tuple[str, str], str] = {}
         self.notes: list[str] = []
+        self.notebook = os.environ.get("JPY_SESSION_NAME", "")  # JupyterLab, Notebook 7
         self._workspace: Workspace | None = None
         self._checked = False
         self.refresh(folder, target)

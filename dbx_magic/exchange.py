@@ -144,13 +144,22 @@ def chosen_by(dbx: Dbx, names: Set[str], paths: tuple[str, ...]) -> Callable[[st
     """Say which objects are meant by paths of the project, or by their names in the workspace."""
     if not paths:
         return lambda _: True
-    wanted = {_object(dbx, names, path) for path in paths}
+    wanted = {_object(dbx, names, _this(dbx) if path == "this" else path) for path in paths}
     if "" in wanted:
         return lambda _: True
     folders = {folder for path in wanted for folder in above(path)}
     return lambda path: (
         path in wanted or path in folders or any(one in wanted for one in above(path))
     )
+
+
+def _this(dbx: Dbx) -> str:
+    """The notebook one sits in."""
+    if not dbx.notebook:
+        raise UsageError(
+            "`this` is the notebook one sits in, and here is none.", "Name a file instead."
+        )
+    return dbx.notebook
 
 
 def _object(dbx: Dbx, names: Set[str], path: str) -> str:

@@ -85,6 +85,8 @@ class DbxMagics(Magics):
             atexit.register(self.dbx_of_kernel.close)
         else:
             self.dbx_of_kernel.refresh(Path.cwd(), target)
+        if path := self.shell.user_ns.get("__vsc_ipynb_file__"):  # VS Code
+            self.dbx_of_kernel.notebook = str(path)
         return self.dbx_of_kernel
 
     def _result(self, result: Any, dbx: Dbx) -> Any:

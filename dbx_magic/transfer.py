@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from secrets import token_hex
+from typing import NoReturn
 
 from .base import Base
 from .celldiff import cell_pairs
@@ -14,8 +16,8 @@ from .comparison import FOLDER, Conflict, PushStep, Remove, Send, push_steps
 from .conversion import plan_conversions
 from .crew import Crew
 from .dbx import Dbx
-from .errors import ConflictError, GitError
-from .events import Planned, Work
+from .errors import ConflictError, DbxError, GitError
+from .events import Note, Planned, Progress, Work
 from .exchange import (
     Sources,
     chosen_by,
@@ -88,6 +90,7 @@ def push(
     dry_run: bool = False,
     force: bool = False,
     prune: bool = False,
+    watch: bool = False,
     to: str = "",
     expect: str = "",
 ) -> Work[Pushed]:
@@ -97,10 +100,11 @@ def push(
     never overwritten, unless forced; then a backup is kept.
 
     Args:
-        paths: Only these notebooks, files or folders; without any, all of them.
+        paths: Only these notebooks, files or folders; `this` is the notebook one sits in.
         dry_run: Only show what would be sent and removed.
         force: Overwrite what was edited in the workspace, and keep a backup of it.
         prune: Remove what is in the workspace but was never pushed, and keep a backup of it.
+        watch: Go on, and push each time that something is saved, until it is stopped.
         to: Another folder of the workspace, such as /Workspace/Users/me/trial.
         expect: Apply only if the plan is still the one with this fingerprint.
 
@@ -109,8 +113,58 @@ def push(
         ConflictError: something was edited in the workspace; nothing is sent.
         WorkspaceError: the workspace refused; what was sent stays, and the next push goes on.
     """
-    begun = time.monotonic()
     dbx.project.must_exist()
+    once = partial(
+        _push, dbx, paths, dry_run=dry_run, force=force, prune=prune, to=to, expect=expect
+    )
+    return (yield from (_watching(dbx, once) if watch else once()))
+
+
+def _watching(dbx: Dbx, once: Callable[[], Work[Pushed]]) -> Work[NoReturn]:
+    """Push now and after each change of a file, until it is closed."""
+    from watchfiles import watch
+
+    project, stop = dbx.project, threading.Event()
+    tops = [top for top in (project.notebooks, project.workspace) if top.is_dir()]
+    changes = watch(*tops, debounce=400, rust_timeout=500, yield_on_timeout=True, stop_event=stop)
+    try:
+        # Begins to watch: what is saved during the first push has to be seen already.
+        next(changes)
+        changed = True
+        while True:
+            if changed:
+                yield from _reported(dbx, once)
+            changed = bool(next(changes))
+            yield Progress(project.root.name, "watching for changes")
+    finally:
+        stop.set()
+        changes.close()
+
+
+def _reported(dbx: Dbx, once: Callable[[], Work[Pushed]]) -> Work[None]:
+    """Push, and tell the result, or why there is none."""
+    try:
+        with dbx.project.lock():
+            pushed = yield from once()
+    except DbxError as error:
+        yield Note(str(error), "✗")
+        return
+    for line in pushed.view():
+        if isinstance(line, Line):
+            yield Note(f"{line.text}   {line.note}".rstrip(), line.symbol)
+
+
+def _push(
+    dbx: Dbx,
+    paths: tuple[str, ...],
+    *,
+    dry_run: bool,
+    force: bool,
+    prune: bool,
+    to: str,
+    expect: str,
+) -> Work[Pushed]:
+    begun = time.monotonic()
     folder = Folder(dbx.workspace, root_of(dbx, to))
     with open_base(dbx, folder) as base:
         entries = yield from entries_of(dbx, base, dry_run=dry_run)

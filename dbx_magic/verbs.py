@@ -93,6 +93,8 @@ VERBS: Mapping[str, Verb] = {
         Verb("run", "runs"),
         Verb("commit", "versions", changes=True),
         Verb("publish", "versions", changes=True),
+        Verb("history", "history"),
+        Verb("rollback", "rollback", changes=True),
         Verb("local", "setup"),
         Verb("demo", "demo"),
     )
@@ -121,7 +123,9 @@ def perform(dbx: Dbx, name: str, arguments: Mapping[str, Any]) -> Work[Any]:
     """
     verb = find_verb(name)
     _check(verb, arguments)
-    with dbx.project.lock() if verb.changes else contextlib.nullcontext():
+    # What watches locks for each of its rounds, not for ever.
+    locks = verb.changes and not arguments.get("watch")
+    with dbx.project.lock() if locks else contextlib.nullcontext():
         work = verb.function(dbx, **arguments)
         if isinstance(work, Generator):
             return (yield from dbx.telling(work))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -374,3 +375,42 @@ def test_the_record_says_who_pushed_what(dbx: Dbx, git_project: Path, root: str)
     assert record["clean"] is True
     assert list(record["objects"]) == ["greet"]
     assert dbx.workspace.object(f"{root}/.dbx/lock.json") is None
+
+
+def test_push_this_pushes_the_notebook_one_sits_in(
+    dbx: Dbx, project: Path, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project, "notebooks/a/train.ipynb", ipynb("a"))
+    with pytest.raises(UsageError, match="here is none"):
+        push(dbx, "this")
+    monkeypatch.setenv("JPY_SESSION_NAME", str(project / "notebooks/a/train.ipynb"))
+    inside = Dbx(project)
+    assert push(inside, "this").sent == ("a/train",)
+    inside.close()
+
+
+def test_watch_pushes_what_is_saved_until_it_is_stopped(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "notebooks/train.ipynb", ipynb("a = 1"))
+    work = verbs.perform(dbx, "push", {"watch": True})
+    told: list[str] = []
+
+    def until(words: str) -> None:
+        deadline = time.monotonic() + 30
+        while not any(words in text for text in told):
+            event = next(work)
+            if isinstance(event, events.Note):
+                told.append(f"{event.symbol} {event.text}")
+            assert time.monotonic() < deadline, told
+
+    until("2 sent")
+    write(project, "notebooks/train.ipynb", ipynb("a = 2"))
+    until("1 sent (train)")
+    write(project, "notebooks/train.ipynb", "{")
+    until("✗ notebooks/train.ipynb, line 1")
+    with dbx.project.lock():
+        pass  # other verbs can work in between
+    write(project, "notebooks/train.ipynb", ipynb("a = 3"))
+    told.clear()
+    until("1 sent (train)")
+    work.close()
+    assert remote(dbx, root)["python:train"] == source("a = 3")

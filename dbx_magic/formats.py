@@ -51,9 +51,12 @@ def outgoing(path: str, data: bytes) -> Outgoing | None:
     return Outgoing(notebook.language, _encoded(text, path), crossing.warnings)
 
 
-def incoming(path: str, local: bytes | None, base: bytes | None, remote: bytes) -> Incoming:
+def incoming(
+    path: str, local: bytes | None, base: bytes | None, remote: bytes, language: str = ""
+) -> Incoming:
     """Bring Databricks source into a local notebook file, cell by cell.
 
+    ``language`` is that of the notebook in the workspace: the source does not tell R from Python.
     ``base`` is the source when both sides were last equal. Without a ``local`` file (``None``) one
     is made, in the format that its suffix asks for. A file that nothing touches stays as it is.
 
@@ -61,16 +64,18 @@ def incoming(path: str, local: bytes | None, base: bytes | None, remote: bytes) 
         ProjectError: one of the three cannot be read.
         ConflictError: the local file has a conflict of an earlier pull that is not settled yet.
     """
-    there = parse_source(_decoded(remote, path), path)
     if local is None:
-        return Incoming(write_notebook(there, path), ())
+        return Incoming(
+            write_notebook(parse_source(_decoded(remote, path), path, language), path), ()
+        )
     here = read_notebook(path, local)
     if here is None:
         raise ProjectError(
             f"{path} is no notebook, but there is one at its place in the workspace."
         )
-    before = parse_source(_decoded(base, path), path) if base is not None else None
-    merged = merge(before, here, there, path)
+    there = parse_source(_decoded(remote, path), path, language or here.language)
+    before = base and parse_source(_decoded(base, path), path, here.language)
+    merged = merge(before or None, here, there, path)
     data = local if merged.notebook == here else write_notebook(merged.notebook, path)
     return Incoming(data, merged.conflicts)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from .bridge import CONFLICT_MARK, come_home, to_workspace
-from .notebook import EXTENSIONS, Cell, Language, Notebook
+from .notebook import Cell, Language, Notebook
 from .source import parse_source, render_source
 
 # Databricks changes these from one export to the next: a difference is nobody's edit.
@@ -46,7 +46,7 @@ def merge(base: Notebook | None, local: Notebook, remote: Notebook, path: str = 
     crossing = to_workspace(local, path)
     # Both sides are compared as the workspace has them.
     source = render_source(crossing.notebook)
-    here = parse_source(source, EXTENSIONS[local.language])
+    here = parse_source(source, path, local.language)
     there = remote.cells
     olds: Sequence[Cell | None]
     if base is None:

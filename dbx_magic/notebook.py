@@ -21,6 +21,7 @@ from .errors import ProjectError
 Language = Literal["python", "sql", "scala", "r"]
 Kind = Literal["code", "markdown", "raw"]
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 EXTENSIONS: Mapping[Language, str] = {"python": ".py", "sql": ".sql", "scala": ".scala", "r": ".r"}
 
@@ -80,6 +81,12 @@ def cell_language(cell: Cell, notebook: Notebook) -> tuple[str, str]:
         return notebook.language, cell.text
     name = found[1]
     return "python" if name == "py" else name, cell.text[found.end() :]
+
+
+def foreign_language(notebook: Notebook) -> str:
+    """Name the language that Jupyter runs the notebook in when Databricks has no such one."""
+    names = _language_names(notebook.metadata)
+    return names[0] if names and not set(names) & set(LANGUAGES) else ""
 
 
 def new_metadata(language: Language) -> dict[str, Any]:
@@ -161,7 +168,7 @@ def _load(data: bytes | str, name: str) -> dict[str, Any]:
 
 def _read_cell(cell: Any, path: str, number: int) -> Cell:
     kind: Any = cell.get("cell_type") if isinstance(cell, dict) else None
-    text = cell.get("source") if kind in get_args(Kind) else None
+    text = cell.get("source") if kind in KINDS else None
     if isinstance(text, list):
         with suppress(TypeError):
             text = "".join(text)
@@ -170,6 +177,7 @@ def _read_cell(cell: Any, path: str, number: int) -> Cell:
         raise ProjectError(f'{where}: not a cell of code, markdown or raw text with a "source".')
     metadata = _mapping(cell.get("metadata"))
     title, shown, layout = _marks(metadata) if metadata else ("", False, _NONE)
+    name = cell.get("id")
     return Cell(
         kind,
         text,
@@ -180,7 +188,7 @@ def _read_cell(cell: Any, path: str, number: int) -> Cell:
         cell.get("outputs") or (),
         cell.get("execution_count"),
         cell.get("attachments"),
-        cell.get("id"),
+        name if isinstance(name, str) else None,
     )
 
 
@@ -265,12 +273,6 @@ def _with_layout(metadata: Mapping[str, Any], layout: Mapping[str, str]) -> Mapp
     if layout:
         return {**metadata, LAYOUT_KEY: dict(layout)}
     return {key: metadata[key] for key in metadata if key != LAYOUT_KEY}
-
-
-def foreign_language(notebook: Notebook) -> str:
-    """Name the language that Jupyter runs the notebook in when Databricks has no such one."""
-    names = _language_names(notebook.metadata)
-    return names[0] if names and not set(names) & set(LANGUAGES) else ""
 
 
 def _language(metadata: Mapping[str, Any]) -> Language:

@@ -119,7 +119,7 @@ class Puller:
             if self._full(file).exists():
                 return Came(step.path, file, why=f"{step.reason}, but {file} is something else")
             if file.endswith(".ipynb") and content.kind == "notebook":
-                data = incoming(file, None, None, data).data
+                data = incoming(file, None, None, data, content.language).data
             write(self._full(file), data)
             return Came(step.path, file, "taken")
         file = self._file(step.path)
@@ -128,7 +128,7 @@ class Puller:
         if content.kind == "notebook" and (file != entry.file or file.endswith(".ipynb")):
             # What it was here is taken as what it was before, so that all edits are theirs.
             local, before = self._full(file).read_bytes(), read(self._project, entry)
-            data = incoming(file, local, before, data).data
+            data = incoming(file, local, before, data, content.language).data
         elif content.language != entry.content.language:
             self._clear(step.path)
             file = self._new_file(step.path, content)

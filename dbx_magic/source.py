@@ -65,8 +65,14 @@ def is_source(text: str | bytes, path: str = "") -> Language | None:
     return _language(header, path) if header else None
 
 
-def parse_source(text: str, path: str = "") -> Notebook:
-    """Read a Databricks source notebook; ``path`` tells R from Python and names it in errors."""
+def parse_source(text: str, path: str = "", language: str = "") -> Notebook:
+    """Read a Databricks source notebook; ``path`` names it in errors.
+
+    Python and R begin with the same line. It is R when ``language`` or the path's suffix says so.
+
+    Raises:
+        ProjectError: the first line is another.
+    """
     layout: dict[str, str] = {}
     # Only a file that has no other line end is a CRLF file: else "\r" is content.
     if "\r\n" in text and text.count("\r\n") == text.count("\n"):
@@ -78,8 +84,8 @@ def parse_source(text: str, path: str = "") -> Notebook:
             f"{path or 'This text'} is not a Databricks source notebook.",
             'Its first line has to be "# Databricks notebook source".',
         )
-    language = _language(header, path)
-    grammar = _OF_LANGUAGE[language]
+    found = _language(header, f"x.{language}" if language else path)
+    grammar = _OF_LANGUAGE[found]
     if header[1]:
         layout["bom"] = header[1]
     if header[3]:
@@ -101,8 +107,8 @@ def parse_source(text: str, path: str = "") -> Notebook:
             layout["blank"] = " "
         blank = layout.get("blank", "")
         segments = grammar.separators.split(body[:-1])
-        cells = tuple([_read_segment(f"{text}\n", language, blank) for text in segments])
-    return Notebook(language, cells, layout, new_metadata(language))
+        cells = tuple([_read_segment(f"{text}\n", found, blank) for text in segments])
+    return Notebook(found, cells, layout, new_metadata(found))
 
 
 def render_source(notebook: Notebook) -> str:
@@ -110,23 +116,20 @@ def render_source(notebook: Notebook) -> str:
     language, layout = notebook.language, notebook.layout
     grammar = _OF_LANGUAGE[language]
     blank = layout.get("blank", "")
-    environment = layout.get("environment", "")
-    head = grammar.header + layout.get("header", "") + ("\n" + environment if environment else "")
+    head = grammar.header + layout.get("header", "").partition("\n")[0]
+    environment = grammar.environment.fullmatch("\n" + layout.get("environment", ""))
+    if environment:
+        head += environment[0]
     segments = []
-    for cell in notebook.cells:
+    last = len(notebook.cells) - 1
+    for number, cell in enumerate(notebook.cells):
         odd = cell.layout.get("source")
-        if odd is None or not _fits(odd, cell, language):
-            segments.append(f"\n\n{_cell_source(cell, language, blank)}\n\n")
-        else:
+        if odd and _fits(odd, cell, language, first=number == 0, last=number == last):
             segments.append(odd)
-    if segments:
-        first, last = notebook.cells[0], notebook.cells[-1]
-        if not segments[0].startswith("\n\n") or (
-            not environment and grammar.environment.match(segments[0][1:])
-        ):
-            segments[0] = f"\n\n{_cell_source(first, language, blank)}\n\n"
-        if not segments[-1].endswith("\n\n"):
-            segments[-1] = f"\n\n{_cell_source(last, language, blank)}\n\n"
+        else:
+            segments.append(f"\n\n{_cell_source(cell, language, blank)}\n\n")
+    if segments and not environment and grammar.environment.match(segments[0][1:]):
+        segments[0] = f"\n\n{_cell_source(notebook.cells[0], language, blank)}\n\n"
     text = head + grammar.separator.join(segments)[1:-2]
     # A last blank line that is content would be taken for the end of the file.
     if layout.get("end") != "" or _is_ended(text, grammar):
@@ -151,9 +154,7 @@ def _read_segment(segment: str, language: Language, blank: str) -> Cell:
     cell = _read_cell(segment, language)
     if f"\n\n{_cell_source(cell, language, blank)}\n\n" == segment:
         return cell
-    return Cell(
-        cell.kind, cell.text, cell.title, cell.show_title, {"source": segment}, cell.metadata
-    )
+    return cell._replace(layout={"source": segment})
 
 
 def _read_cell(segment: str, language: Language) -> Cell:
@@ -214,19 +215,16 @@ def _without_magic(text: str, magic: str) -> str:
     )
 
 
-def _fits(odd: str, cell: Cell, language: Language) -> bool:
-    """Tell whether text that was kept for a cell still says what the cell says."""
-    if not (odd[:1] == "\n" or odd[:2] == "\r\n") or not odd.endswith("\n"):
+def _fits(odd: str, cell: Cell, language: Language, *, first: bool, last: bool) -> bool:
+    """Tell whether text that was kept for a cell still says what the cell says, where it is now."""
+    grammar = _OF_LANGUAGE[language]
+    if not odd.startswith(("\n\n",) if first else ("\n", "\r\n")):
         return False
-    if _OF_LANGUAGE[language].separators.search(f"\n{odd}"):
+    if not odd.endswith("\n\n" if last else "\n"):
         return False
-    read = _read_cell(odd, language)
-    return (read.kind, read.text, read.title, read.show_title) == (
-        cell.kind,
-        cell.text,
-        cell.title,
-        cell.show_title,
-    )
+    if grammar.separators.search(f"\n{odd}"):
+        return False
+    return _read_cell(odd, language)[:4] == cell[:4]  # kind, text, title and its flag
 
 
 def _cell_source(cell: Cell, language: Language, blank: str) -> str:

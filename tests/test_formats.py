@@ -200,6 +200,18 @@ def test_an_ipynb_keeps_ids_tags_and_outputs_through_pull() -> None:
     assert third["source"] == ["c = 1"]
 
 
+def test_an_r_notebook_stays_one_in_an_ipynb() -> None:
+    data = b"# Databricks notebook source\nlevels <- 1\n"
+    made = incoming("a.ipynb", None, None, data, "r").data
+    sent = outgoing("a.ipynb", made)
+    assert sent is not None
+    assert (sent.suffix, sent.text) == (".r", data)
+    came = incoming("a.ipynb", made, data, data.replace(b"1", b"2"))
+    again = outgoing("a.ipynb", came.data)
+    assert again is not None
+    assert (again.language, again.text) == ("r", data.replace(b"1", b"2"))
+
+
 def test_a_conflict_is_in_the_file_and_in_the_answer() -> None:
     local = render_ipynb(Notebook(cells=(Cell("code", "a = 2"),))).encode()
     came = incoming("a.ipynb", local, source("a = 1"), source("a = 3"))

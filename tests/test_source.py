@@ -227,7 +227,17 @@ def notebooks(draw: st.DrawFn) -> Notebook:
         )
         for _ in range(draw(st.integers(0, 4)))
     ]
-    return Notebook(language, tuple(cells))
+    block = f"{COMMENTS[language]} /// script\n{COMMENTS[language]} ///"
+    layout = {
+        "bom": "\ufeff",
+        "newline": "\r\n",
+        "header": " exported at noon",
+        "environment": block,
+        "blank": " ",
+        "end": "",
+    }
+    kept = draw(st.sets(st.sampled_from(sorted(layout))))
+    return Notebook(language, tuple(cells), {key: layout[key] for key in kept})
 
 
 def name_of(notebook: Notebook) -> str:
@@ -269,6 +279,22 @@ def test_p2_every_cell_survives_a_visit_to_databricks(notebook: Notebook) -> Non
     assert [natively(cell, language) for cell in back.cells] == [
         natively(cell, language) for cell in notebook.cells
     ]
+
+
+def test_a_second_environment_block_is_the_first_cell() -> None:
+    text = "# Databricks notebook source\n" + "# /// script\n# ///\n" * 2 + "x = 1\n"
+    notebook = parse_source(text)
+    assert notebook.cells[0].text == "# /// script\n# ///\nx = 1"
+    assert render_source(notebook) == text
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [{"environment": "x"}, {"environment": "# ///"}, {"header": "\n\n# COMMAND ----------"}],
+)
+def test_a_layout_that_is_no_layout_does_no_harm(layout: dict[str, str]) -> None:
+    notebook = Notebook(cells=(Cell("code", "x = 1"),), layout=layout)
+    assert render_source(notebook) == "# Databricks notebook source\nx = 1\n"
 
 
 @given(notebooks())

@@ -63,8 +63,9 @@ class Draft:
         self._seen_changes: tuple[FileChange, ...] | None = None
         (folder / "objects").mkdir()
         with contextlib.suppress(FileNotFoundError):
-            # The user's index spares git reading files that have not changed.
-            shutil.copyfile(repo.git_folder / "index", self._index)
+            # The user's index spares git reading files that have not changed. Its time goes with
+            # it: that is how git knows of files that changed in the second it was written.
+            shutil.copy2(repo.git_folder / "index", self._index)
         self.repo.run(
             "read-tree", *(["--reset", self.parent] if self.parent else ["--empty"]), env=self._env
         )
@@ -87,6 +88,24 @@ class Draft:
                 )
         flags = ("--add", "--remove", "--replace", "--ignore-skip-worktree-entries")
         self._update(flags, sorted(path.rstrip("/") for path in listed))
+
+    def restore(self, version: str, paths: Sequence[str]) -> None:
+        """Take these paths as they are in a version, on disk as well once it is committed."""
+        listing = self.repo.run("ls-tree", "-rz", version, "--", *paths)
+        wanted = {}
+        for entry in filter(None, listing.split("\0")):
+            head, _, path = entry.partition("\t")
+            mode, _, blob = head.split(" ")
+            wanted[path] = (mode, blob)
+        removed = "0" * len(version)
+        for path in self._entries():
+            if path in paths or path.startswith(tuple(f"{one}/" for one in paths)):
+                wanted.setdefault(path, ("0", removed))
+        prefix = self.repo.prefix
+        data = "".join(f"{mode} {blob}\t{prefix}{path}\0" for path, (mode, blob) in wanted.items())
+        self.repo.run("update-index", "-z", "--index-info", env=self._aside, data=data)
+        self._seen_entries = self._seen_changes = None
+        self._on_disk += [item.path for item in self.changes()]
 
     def _copy_attributes(self, tree: Path, paths: Iterable[str]) -> None:
         top = self.repo.folder.resolve()
@@ -128,13 +147,9 @@ class Draft:
         if on_disk:
             self._on_disk += contents
 
-    def blobs(self, folder: str) -> dict[str, str]:
-        """Git's id of the content of each file in a folder of the project."""
-        return {
-            path: blob
-            for path, (_, blob) in self._entries().items()
-            if path.startswith(f"{folder}/")
-        }
+    def blobs(self) -> dict[str, str]:
+        """Git's id of the content of each file of the project."""
+        return {path: blob for path, (_, blob) in self._entries().items()}
 
     def _entries(self) -> Mapping[str, tuple[str, str]]:
         if self._seen_entries is None:
@@ -313,16 +328,21 @@ def _bring_up(repo: Repo, journal: _Journal, made: str) -> None:
     _wait_for_index(repo)
     repo.run("update-index", "-z", "--index-info", data="".join(lines))
     repo.run("update-index", "-q", "--refresh", check=False)
-    for path in journal.on_disk:
-        _bring_to_disk(repo, made, path)
+    _bring_to_disk(repo, made, journal.on_disk)
 
 
-def _bring_to_disk(repo: Repo, made: str, path: str) -> None:
-    file = repo.folder / path
-    if repo.run("ls-tree", made, "--", path):
-        write(file, repo.read("cat-file", "--filters", f"{made}:./{path}"))
-    else:
-        file.unlink(missing_ok=True)
+def _bring_to_disk(repo: Repo, made: str, paths: Sequence[str]) -> None:
+    kept = set(repo.run("ls-tree", "-rz", "--name-only", made, "--", ".").split("\0"))
+    data = "".join(f"{path}\0" for path in paths if path in kept)
+    repo.run("checkout-index", "--force", "-z", "--stdin", data=data)
+    for path in paths:
+        if path not in kept:
+            file = repo.folder / path
+            file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                while file.parent.parent != repo.folder:
+                    file = file.parent
+                    file.rmdir()
 
 
 def _wait_for_index(repo: Repo) -> None:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import ProjectError
+from .library import library_name
+from .spec import parse_spec
 
 NAME = "dbx.lock"
+# What a version consists of; dbx.lock says what is in it.
+PATHS = ("dbx.toml", NAME, "notebooks", "workspace", "pipelines", "tests")
 _FORMAT = 1
 
 
@@ -32,6 +36,16 @@ class Lock:
     data: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def trailers(self) -> Mapping[str, str]:
+        """What the commit's message says of it, for `git log` to find."""
+        trailers = {
+            "Dbx-Cluster": f"{self.cluster} {self.spec}".strip(),
+            "Dbx-Model": ", ".join(f"{name} {value}" for name, value in self.models.items()),
+            "Dbx-Data": ", ".join(f"{name} {value}" for name, value in self.data.items()),
+        }
+        return {name: value for name, value in trailers.items() if value}
+
     def render(self) -> str:
         """Write it as the file's text, sorted, one entry a line, so that git can merge it."""
         content: dict[str, Any] = {
@@ -47,6 +61,34 @@ class Lock:
             "models": dict(self.models),
         }
         return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def renewed(
+    before: Lock, blobs: Mapping[str, str], spec: str | None, cluster: str, where: str
+) -> Lock:
+    """Say what files with these ids make up; ``before`` tells what training recorded.
+
+    ``spec`` is the text of the cluster spec, ``where`` its name. It counts as it is for every
+    target: what dbx.toml overrides for one of them is in dbx.toml.
+
+    Raises:
+        ProjectError: the spec is wrong.
+    """
+    lock = Lock(
+        notebooks=_below("notebooks/", blobs),
+        workspace=_below("workspace/", blobs),
+        data=before.data,
+        models=before.models,
+    )
+    if spec is None:
+        return lock
+    found = parse_spec(spec, cluster, where=where)
+    libraries = tuple(library_name(item) for item in found.libraries or ())
+    return replace(lock, cluster=found.name, spec=found.fingerprint, libraries=libraries)
+
+
+def _below(folder: str, blobs: Mapping[str, str]) -> dict[str, str]:
+    return {path: blob for path, blob in blobs.items() if path.startswith(folder)}
 
 
 def parse(text: str, where: str = NAME) -> Lock:

@@ -9,19 +9,22 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import quote
 
+from . import lockfile
 from .draft import scratch
 from .errors import ConflictError, GitError
 from .events import Planned, Progress, Work
 from .plan import Change, Plan
+from .project import SPEC
 from .repo import Answer, Repo
 from .view import Line, View, counted
 
 ResultT = TypeVar("ResultT")
+_EMPTY = lockfile.Lock().render()
 _TRIES = 4
 _SHOWN = 12
 _QUIET = ("-c", f"core.hooksPath={os.devnull}", "-c", "rebase.updateRefs=false")
@@ -126,11 +129,8 @@ def destination(repo: Repo, branch: str) -> Destination:
     return Destination(remote, merge.removeprefix("refs/heads/") if merge and tracked else branch)
 
 
-def look(repo: Repo, head: str, to: Destination, lock: str) -> Generator[float, None, Ahead]:
-    """Ask the remote where the branch is, and get what is new there.
-
-    A commit that differs from one of the remote in nothing but ``lock`` is the same commit.
-    """
+def look(repo: Repo, head: str, to: Destination) -> Generator[float, None, Ahead]:
+    """Ask the remote where the branch is, and get what is new there."""
     ref = f"refs/heads/{to.branch}"
     answer = yield from repo.ask("ls-remote", "--", to.remote, ref)
     listed = _reached(answer, to).text
@@ -142,16 +142,23 @@ def look(repo: Repo, head: str, to: Destination, lock: str) -> Generator[float, 
         _reached(answer, to)
         tip = repo.run("rev-parse", "refs/dbx/published")
         repo.run("update-ref", "-d", "refs/dbx/published")
-    mine = _missing(repo, head, tip, lock)
+    mine = _missing(repo, head, tip)
     theirs = repo.run("rev-list", "--count", f"{head}..{tip}") if tip else "0"
     return Ahead(head, tip, mine, int(theirs))
 
 
-def _missing(repo: Repo, head: str, tip: str | None, lock: str) -> tuple[str, ...]:
+def _missing(repo: Repo, head: str, tip: str | None) -> tuple[str, ...]:
     """Name the commits that the remote does not have in any form, newest first."""
     listed = repo.run("log", "--format=%h %s", head, *([f"^{tip}"] if tip else []))
     # Those that were put on top of others' commits before are there; only their lock differs.
-    same = ("--cherry-mark", "--right-only", f"{tip}...{head}", "--", ".", f":(exclude){lock}")
+    same = (
+        "--cherry-mark",
+        "--right-only",
+        f"{tip}...{head}",
+        "--",
+        ".",
+        f":(exclude){lockfile.NAME}",
+    )
     marked = repo.run("log", "--format=%m%h %s", *same) if tip else ""
     there = {line[1:] for line in marked.split("\n") if line.startswith("=")}
     return tuple(line for line in listed.split("\n") if line and line not in there)
@@ -178,12 +185,10 @@ def follow(repo: Repo, branch: str, to: Destination) -> None:
         repo.run("branch", "--quiet", f"--set-upstream-to={to}", branch, check=False)
 
 
-def rebase(
-    repo: Repo, ahead: Ahead, to: Destination, lock: str, relock: Callable[[Repo], str]
-) -> Generator[float, None, str]:
+def rebase(repo: Repo, ahead: Ahead, to: Destination, cluster: str) -> Generator[float, None, str]:
     """Put the commits on top of what is new at the remote, and give the last one's new id.
 
-    ``lock`` is the one file that is not merged but made anew, by ``relock``.
+    ``dbx.lock`` is not merged by its lines but made anew; ``cluster`` is the project's.
 
     Raises:
         ConflictError: the same lines were changed on both sides.
@@ -204,20 +209,34 @@ def rebase(
                 conflicts = there.conflicts()
                 if not conflicts:
                     answer.checked("rebase")
-                if conflicts != [repo.prefix + lock]:
+                if conflicts != [repo.prefix + lockfile.NAME]:
                     raise ConflictError(
                         f"{', '.join(conflicts)}: changed here and in {to}. Nothing was published.",
                         "Bring them together with `git pull`, or publish to a branch of its own "
                         "with `publish --branch`.",
                     )
-                (project.folder / lock).write_text(relock(project), encoding="utf-8")
-                project.run("add", "--", lock)
+                text = _locked_anew(project, cluster)
+                (project.folder / lockfile.NAME).write_text(text, encoding="utf-8")
+                project.run("add", "--", lockfile.NAME)
                 left = project.run("diff", "--cached", "--name-only", "HEAD")
                 go_on = "--continue" if left else "--skip"
                 answer = yield from there.ask(*_QUIET, "rebase", go_on, env=no_downloads)
             return str(there.head)
         finally:
             repo.run("worktree", "remove", "--force", str(tree), check=False)
+
+
+def _locked_anew(there: Repo, cluster: str) -> str:
+    """Make ``dbx.lock`` where both sides changed it; ours tells what training recorded."""
+    theirs, ours = (
+        lockfile.parse(there.run("show", f":{stage}:./{lockfile.NAME}", check=False) or _EMPTY)
+        for stage in (2, 3)
+    )
+    both = replace(ours, data={**theirs.data, **ours.data}, models={**theirs.models, **ours.models})
+    blobs = {path: blob for path, (_, blob) in there.staged().items()}
+    spec = there.folder / SPEC
+    text = spec.read_text(encoding="utf-8-sig") if spec.exists() else None
+    return lockfile.renewed(both, blobs, text, cluster, str(SPEC)).render()
 
 
 def review_branch(repo: Repo, commit: str) -> str:
@@ -255,14 +274,13 @@ class Push:
 
 def publish_branch(
     repo: Repo,
-    lock: str,
-    relock: Callable[[Repo], str],
+    cluster: str,
     *,
     to_branch: bool = False,
     dry_run: bool = False,
     expect: str = "",
 ) -> Work[Published]:
-    """Publish what is checked out; ``rebase`` says what ``lock`` and ``relock`` are.
+    """Publish what is checked out; ``cluster`` is the project's, for ``dbx.lock``.
 
     Raises:
         GitError: there is no commit or no remote, it cannot be reached, or it refuses.
@@ -272,7 +290,7 @@ def publish_branch(
     to = destination(repo, branch)
     tried, said = None, ""
     for _ in range(_TRIES):
-        ahead = yield from waiting(look(repo, head, to, lock), to.remote, "looking for what is new")
+        ahead = yield from waiting(look(repo, head, to), to.remote, "looking for what is new")
         if tried is None:
             plan = _plan_push(ahead, to)
             if dry_run:
@@ -286,7 +304,7 @@ def publish_branch(
             return (yield from _for_review(repo, to, done, said))
         tried, commit = ahead, head
         if ahead.theirs:
-            rebasing = rebase(repo, ahead, to, lock, relock)
+            rebasing = rebase(repo, ahead, to, cluster)
             commit = yield from waiting(rebasing, str(to), "putting ours on top of theirs")
         if commit == ahead.tip:
             return replace(done, commit=commit, commits=(), theirs=0)

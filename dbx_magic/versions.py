@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 from . import lockfile, secrets_scan
-from .base import Base
 from .conversion import Conversions, convert_all, plan_conversions
 from .dbx import Dbx
 from .draft import Draft, FileChange, drafting
 from .errors import GitError, UsageError
 from .events import Note, Planned, Work
-from .library import library_name
+from .exchange import open_base
 from .lockfile import Lock
 from .plan import Change, Plan
 from .project import SPEC
 from .publishing import Published, publish_branch, waiting
-from .repo import Repo
-from .spec import parse_spec
 from .strip import without_outputs
+from .tree import Walk
 from .view import Line, View, counted
 
-PATHS = ("dbx.toml", lockfile.NAME, "notebooks", "workspace", "pipelines", "tests")
 _SHOWN = 12
 
 
@@ -100,8 +95,9 @@ def commit(
     if not message.strip():
         raise UsageError("A version needs a message.", "Say what changed: `commit -m …`")
     _refuse_secrets([("the message", message.encode())])
-    with drafting(dbx.repo) as draft, _base(dbx) as base:
-        conversions = plan_conversions(dbx.project, dbx.repo, base)
+    cluster = dbx.project.settings.cluster
+    with drafting(dbx.repo) as draft, open_base(dbx) as base:
+        conversions = plan_conversions(dbx.project, dbx.repo, base, Walk(dbx.project))
         for warning in conversions.warnings:
             yield Note(warning, "!")
         lock = _fill(dbx, draft, conversions)
@@ -123,13 +119,15 @@ def commit(
         if dry_run:
             return done
         if not files:
-            return replace(done, published=(yield from _publish(dbx)) if publish else None)
+            return replace(
+                done, published=(yield from publish_branch(dbx.repo, cluster)) if publish else None
+            )
         made = yield from waiting(
-            draft.commit(message, _trailers(lock), _check), "commit", "hooks are running"
+            draft.commit(message, lock.trailers, _check), "commit", "hooks are running"
         )
         for _ in convert_all(dbx.project, base, conversions):
             pass  # the files are written by now; this remembers where they come from
-    published = (yield from _publish(dbx)) if publish else None
+    published = (yield from publish_branch(dbx.repo, cluster)) if publish else None
     return replace(done, commit=made, published=published)
 
 
@@ -152,33 +150,16 @@ def publish(
         ConflictError: the same lines were changed at the remote, or the plan is not the expected.
     """
     dbx.project.must_exist()
-    return (yield from _publish(dbx, to_branch=branch, dry_run=dry_run, expect=expect))
-
-
-def _publish(
-    dbx: Dbx, *, to_branch: bool = False, dry_run: bool = False, expect: str = ""
-) -> Work[Published]:
-    relock = functools.partial(_relocked, dbx)
-    work = publish_branch(
-        dbx.repo, lockfile.NAME, relock, to_branch=to_branch, dry_run=dry_run, expect=expect
-    )
+    cluster = dbx.project.settings.cluster
+    work = publish_branch(dbx.repo, cluster, to_branch=branch, dry_run=dry_run, expect=expect)
     return (yield from work)
-
-
-@contextlib.contextmanager
-def _base(dbx: Dbx) -> Iterator[Base]:
-    base = Base(dbx.project.state_file("base.db"), "")
-    try:
-        yield base
-    finally:
-        base.close()
 
 
 def _fill(dbx: Dbx, draft: Draft, conversions: Conversions) -> Lock:
     """Put the project as it is on disk into the draft, converted, with a new ``dbx.lock``."""
     if conversions.problems:
         raise conversions.problems[0]
-    draft.add(PATHS)
+    draft.add(lockfile.PATHS)
     # On disk only with the commit: a hook that says no leaves workspace/ as it was.
     draft.replace(conversions.overlay, on_disk=True)
     if dbx.project.settings.outputs == "strip":
@@ -198,40 +179,10 @@ def _lock(dbx: Dbx, draft: Draft) -> Lock:
     before = Lock()
     with contextlib.suppress(FileNotFoundError):
         before = lockfile.parse((dbx.project.root / lockfile.NAME).read_text(encoding="utf-8"))
-    return _renewed(before, dbx.project.root, dbx.project.settings.cluster, draft.blobs)
-
-
-def _relocked(dbx: Dbx, there: Repo) -> str:
-    """Make ``dbx.lock`` anew where both sides changed it; ours tells what training recorded."""
-    theirs, ours = (
-        lockfile.parse(there.run("show", f":{stage}:./{lockfile.NAME}") or Lock().render())
-        for stage in (2, 3)
-    )
-    both = replace(ours, data={**theirs.data, **ours.data}, models={**theirs.models, **ours.models})
-    files = {path: blob for path, (_, blob) in there.staged().items()}
-    return _renewed(
-        both,
-        there.folder,
-        dbx.project.settings.cluster,
-        lambda folder: {path: files[path] for path in files if path.startswith(f"{folder}/")},
-    ).render()
-
-
-def _renewed(
-    before: Lock, root: Path, cluster: str, blobs: Callable[[str], Mapping[str, str]]
-) -> Lock:
-    lock = Lock(
-        notebooks=blobs("notebooks"),
-        workspace=blobs("workspace"),
-        data=before.data,
-        models=before.models,
-    )
-    if not (root / SPEC).exists():
-        return lock
-    # As it is for every target: what dbx.toml overrides for one of them is in dbx.toml.
-    spec = parse_spec((root / SPEC).read_text(encoding="utf-8-sig"), cluster, where=str(SPEC))
-    libraries = tuple(library_name(item) for item in spec.libraries or ())
-    return replace(lock, cluster=spec.name, spec=spec.fingerprint, libraries=libraries)
+    spec = dbx.project.spec_path
+    text = spec.read_text(encoding="utf-8-sig") if spec.exists() else None
+    cluster = dbx.project.settings.cluster
+    return lockfile.renewed(before, draft.blobs(), text, cluster, str(SPEC))
 
 
 def _plan(files: tuple[FileChange, ...], branch: str) -> Plan[FileChange]:
@@ -241,15 +192,6 @@ def _plan(files: tuple[FileChange, ...], branch: str) -> Plan[FileChange]:
         files,
         tuple(Change(item.symbol, item.path) for item in shown[:_SHOWN]),
     )
-
-
-def _trailers(lock: Lock) -> Mapping[str, str]:
-    trailers = {
-        "Dbx-Cluster": f"{lock.cluster} {lock.spec}".strip(),
-        "Dbx-Model": ", ".join(f"{name} {value}" for name, value in lock.models.items()),
-        "Dbx-Data": ", ".join(f"{name} {value}" for name, value in lock.data.items()),
-    }
-    return {name: value for name, value in trailers.items() if value}
 
 
 def _check(contents: Iterable[tuple[FileChange, bytes]]) -> None:

@@ -30,8 +30,8 @@ FLOORS = [
         "json_places",
     ],
     [
-        *("comparison", "celldiff", "lockfile", "strip"),
-        *("library", "spec", "drift", "rebuild_plan", "policy", "offered"),
+        *("comparison", "celldiff", "strip"),
+        *("library", "spec", "lockfile", "drift", "rebuild_plan", "policy", "offered"),
     ],
     ["project", "base", "tree", "repo", "draft", "conversion", "throttle", "rest", "auth"],
     ["local_process", "workspace"],
@@ -40,7 +40,7 @@ FLOORS = [
     ["cluster_state", "publishing", "exchange"],
     [
         *("setup", "clusters", "cluster_facts", "rebuild"),
-        *("transfer", "pull", "runs", "versions", "pipelines"),
+        *("transfer", "pull", "runs", "versions", "history", "rollback", "pipelines"),
     ],
     ["status", "demo"],
     ["verbs"],

@@ -170,6 +170,21 @@ def test_what_is_staged_stays_staged(here: Here) -> None:
     assert here.git("status", "--porcelain=v2") == before
 
 
+def test_an_edit_within_the_second_of_the_last_commit_is_seen(here: Here) -> None:
+    here.git("config", "core.trustctime", "false")
+    file, index = here.folder / "workspace/greet.py", here.folder / ".git/index"
+    text = file.read_text()
+    second = 1_700_000_000_000_000_000
+    for path in (file, index):
+        os.utime(path, ns=(second, second))
+    here.git("update-index", "--refresh")
+    os.utime(index, ns=(second, second))
+    file.write_text(text.replace("hello", "HELLO"))
+    os.utime(file, ns=(second, second))
+    here("commit", message="m")
+    assert "HELLO" in here.git("show", "HEAD:workspace/greet.py")
+
+
 def test_the_first_commit_of_a_repository(project: Path) -> None:
     here = Here(project)
     here.git("init", "-q")

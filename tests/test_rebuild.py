@@ -24,7 +24,7 @@ from dbx_magic.rebuild import Rebuilt
 from dbx_magic.verbs import perform
 
 HUMANIZE = {"pypi": {"package": "humanize==4.12.1"}}
-CANNOT_START = {"spark.driver.memory": "lots"}
+CANNOT_START = [{"dbfs": {"destination": "dbfs:/no-such-script.sh"}}]
 
 
 @pytest.fixture(autouse=True)
@@ -215,17 +215,17 @@ def test_fresh_leaves_no_moment_without_a_usable_cluster(dbx: Dbx, project: Path
 
 def test_an_edit_that_does_not_start_is_put_back(dbx: Dbx, write_spec: Callable[..., None]) -> None:
     before = rebuild(dbx)[0].cluster_id
-    write_spec(spark_conf=CANNOT_START, libraries=[HUMANIZE])
+    write_spec(init_scripts=CANNOT_START, libraries=[HUMANIZE])
     with pytest.raises(WorkspaceError) as caught:
         rebuild(dbx)
-    assert "did not start: its configuration is not valid" in caught.value.message
-    assert "lots" in caught.value.message, "the workspace's own words"
+    assert "did not start: an init script failed: " in caught.value.message
+    assert "no-such-script.sh" in caught.value.message, "the workspace's own words"
     assert "Its old configuration was put back, and it runs again." in caught.value.message
     cluster = only(dbx)
     assert (cluster["cluster_id"], cluster["state"]) == (before, "RUNNING")
-    assert not cluster.get("spark_conf")
+    assert not cluster.get("init_scripts")
     assert dbx.workspace.libraries(before) == []
-    write_spec(spark_conf=None, libraries=None)
+    write_spec(init_scripts=None, libraries=None)
     assert not rebuild(dbx)[0].changed
 
 

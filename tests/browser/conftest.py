@@ -31,6 +31,8 @@ NOTEBOOK = {
     "nbformat": 4,
     "nbformat_minor": 5,
 }
+# Another environment's JupyterLab (with dbx-magic[local] in it) may be tested: the oldest, say.
+PYTHON = os.environ.get("LAB_PYTHON", sys.executable)
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"checkForUpdates": False, "fetchNews": "false"}
@@ -76,7 +78,7 @@ def lab(wheel: Path, local_home: Path, tmp_path_factory: pytest.TempPathFactory)
     with log.open("wb") as output:
         server = subprocess.Popen(
             [
-                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *(PYTHON, "-m", "jupyterlab", "--no-browser", "--allow-root"),
                 *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
                 *(f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"),
             ],

@@ -4,13 +4,16 @@ BIN := .venv/bin
 READY := .venv/.ready
 EXTENSION := .venv/share/jupyter/labextensions/dbx-magic/package.json
 
+# As everything else on the machine does, trust the certificates that its owner trusts.
+export UV_NATIVE_TLS := true
+
 .PHONY: demo lab labextension test lint types bench protocol wheel clean
 
 # The virtual environment; made again when what it holds changes.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --editable '.[dev]'
 	touch $@
 
 demo: $(READY)

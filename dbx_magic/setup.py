@@ -20,6 +20,7 @@ from .events import Planned, Work
 from .notebook import render_ipynb
 from .plan import Change, Plan
 from .project import SPEC, write
+from .repo import Repo
 from .settings import LOCAL
 from .source import parse_source
 from .spec import SCHEMA, schema_text
@@ -117,7 +118,10 @@ def _new_root(dbx: Dbx, name: str) -> Path:
 
 
 def _in_repository(root: Path) -> bool:
-    return any((folder / ".git").exists() for folder in (root, *root.parents))
+    """Whether a repository is around ``root`` that would take its files and not ignore them."""
+    start = next(folder for folder in (root, *root.parents) if folder.is_dir())
+    around = Repo(start)
+    return around.exists and not around.run("check-ignore", "--", str(root), check=False)
 
 
 def _starting_files(name: str, example: bool) -> dict[str, str]:

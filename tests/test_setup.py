@@ -83,6 +83,14 @@ def test_a_project_in_a_repository_gets_none_of_its_own(git_project: Path, tmp_p
     assert not (root / "part" / ".git").exists()
 
 
+def test_a_project_that_the_repository_around_ignores_gets_its_own(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / ".gitignore").write_text("/demo/\n")
+    (tmp_path / "demo").mkdir()
+    made = perform(tmp_path / "demo", "init", name="taxi")
+    assert "a git repository" in made.made
+
+
 def test_use_switches_and_only_when_it_can(project: Path, local: local_process.Server) -> None:
     with (project / "dbx.toml").open("a") as file:
         file.write('\n[targets.prod]\nprofile = "nowhere"\n')

@@ -31,7 +31,7 @@ from .plan import Change, Plan
 from .pulling import Came, Puller
 from .remote import Folder
 from .sending import new_backup
-from .sides import Sides, fetch, gather, settle, with_pending
+from .sides import Sides, fetch, gather, look, settle, with_pending
 from .tree import Walk, read
 from .view import Block, Diff, Line, Symbol, View, counted, duration, size
 
@@ -97,18 +97,16 @@ def pull(
     dbx.project.must_exist()
     folder = Folder(dbx.workspace, root_of(dbx, to))
     with open_base(dbx, folder) as base:
-        entries = yield from entries_of(dbx, base, dry_run=dry_run)
         with Crew() as crew:
+            looking = look(crew, folder, base)
+            entries = yield from entries_of(dbx, base, dry_run=dry_run)
             walk = Walk(dbx.project)
-            looking = gather(
-                crew,
-                folder,
-                base,
-                dbx.repo,
-                entries,
-                lambda path: not walk.ignores(f"workspace/{path}"),
-            )
-            sides = yield from ticking(looking, f"looking at {folder.root}")
+
+            def wanted(path: str) -> bool:
+                return not walk.ignores(f"workspace/{path}")
+
+            gathering = gather(crew, folder, base, dbx.repo, entries, looking, wanted)
+            sides = yield from ticking(gathering, f"looking at {folder.root}")
         sides = with_pending(sides, base.pending())
         chosen = chosen_by(dbx, {*entries, *sides.known, *sides.there}, paths)
         steps = tuple(
@@ -266,9 +264,10 @@ def diff(
     dbx.project.must_exist()
     folder = Folder(dbx.workspace, root_of(dbx, to))
     with open_base(dbx, folder) as base, Crew() as crew:
+        looking = look(crew, folder, base)
         entries = yield from entries_of(dbx, base, dry_run=True)
-        looking = gather(crew, folder, base, dbx.repo, entries)
-        sides = yield from ticking(looking, f"looking at {folder.root}")
+        gathering = gather(crew, folder, base, dbx.repo, entries, looking)
+        sides = yield from ticking(gathering, f"looking at {folder.root}")
         sides = with_pending(sides, base.pending())
         chosen = chosen_by(dbx, {*entries, *sides.known, *sides.there}, paths)
         walk = Walk(dbx.project)

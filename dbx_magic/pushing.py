@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timezone
 from functools import partial
@@ -26,7 +26,7 @@ _TOLD_EVERY = 0.2
 _SMALL = 16
 
 
-def must_fit(entries: Sequence[Entry]) -> None:
+def must_fit(entries: Iterable[Entry]) -> None:
     """Refuse what the workspace would refuse, before anything is sent.
 
     Raises:
@@ -206,10 +206,10 @@ class Pushing:
         return self._clock.span(begun, time.monotonic()) if self._clock else None
 
 
-def sending_of(here: Mapping[str, Content], known: Mapping[str, Known]) -> dict[str, Content]:
+def sending_of(entries: Mapping[str, Entry], known: Mapping[str, Known]) -> dict[str, Content]:
     """What a push is going to write as far as the project knows, before it looks."""
     return {
-        path: content
-        for path, content in here.items()
-        if content != FOLDER and (path not in known or known[path].content != content)
+        path: entry.content
+        for path, entry in entries.items()
+        if entry.content != FOLDER and (path not in known or known[path].content != entry.content)
     }

@@ -48,7 +48,7 @@ class PushLock:
 
     folder: Folder
     owner: str
-    sending: Mapping[str, Content]
+    sending: Mapping[str, Content] = field(default_factory=dict)
     is_first: bool = False
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep

@@ -102,25 +102,30 @@ class Folder:
         return f"{self.root}/{path}" if path else self.root
 
     def see(self, crew: Crew, folders: Iterable[str]) -> Generator[None, None, dict[str, Seen]]:
-        """List everything, many folders at once; ``folders`` are those that are expected.
+        """Begin to list everything, many folders at once; ``folders`` are those expected.
 
-        Yields while it waits. The result has the empty path when the folder itself is there.
+        What it gives waits for the end, yielding meanwhile. The result has the empty path when the
+        folder itself is there.
         """
         asked = {"", OWN, *folders}
         pile: Pile[list[Seen]] = Pile(crew)
         for folder in sorted(asked):
             pile.add(partial(self.list, folder))
-        found: dict[str, Seen] = {}
-        for objects in pile.results():
-            if objects is None:
-                yield
-                continue
-            for seen in objects:
-                found[seen.path] = seen
-                if seen.kind == "folder" and seen.path not in asked:
-                    asked.add(seen.path)
-                    pile.add(partial(self.list, seen.path))
-        return found
+
+        def rest() -> Generator[None, None, dict[str, Seen]]:
+            found: dict[str, Seen] = {}
+            for objects in pile.results():
+                if objects is None:
+                    yield
+                    continue
+                for seen in objects:
+                    found[seen.path] = seen
+                    if seen.kind == "folder" and seen.path not in asked:
+                        asked.add(seen.path)
+                        pile.add(partial(self.list, seen.path))
+            return found
+
+        return rest()
 
     def see_again(
         self, crew: Crew, folders: Iterable[str]

@@ -46,21 +46,27 @@ class Sides:
         return compare(self.here, self.base, self.there)
 
 
+def look(crew: Crew, folder: Folder, base: Base) -> Generator[None, None, dict[str, Seen]]:
+    """Begin to list the folder in the workspace; ``gather`` waits for it."""
+    known = base.known()
+    return folder.see(crew, [path for path, one in known.items() if one.content == FOLDER])
+
+
 def gather(
     crew: Crew,
     folder: Folder,
     base: Base,
     repo: Repo,
     entries: Mapping[str, Entry],
+    looking: Generator[None, None, dict[str, Seen]],
     wanted: Callable[[str], bool] = lambda _: False,
 ) -> Generator[None, None, Sides]:
-    """Look at the workspace and put it beside the project; yields while it waits.
+    """Put the workspace beside the project; yields while it waits.
 
     What is only there is read when it is ``wanted``.
     """
     known = base.known()
-    expected = [path for path, one in known.items() if one.content == FOLDER]
-    found = yield from folder.see(crew, expected)
+    found = yield from looking
     objects = {
         path: seen
         for path, seen in found.items()
@@ -83,14 +89,7 @@ def gather(
         return is_moved or path in entries or path in known or wanted(path)
 
     there, texts = yield from _contents(crew, folder, objects, known, record, needed)
-    return Sides(
-        entries,
-        known,
-        there,
-        objects,
-        texts,
-        adopted,
-    )
+    return Sides(entries, known, there, objects, texts, adopted)
 
 
 def with_pending(sides: Sides, pending: Mapping[str, Content]) -> Sides:

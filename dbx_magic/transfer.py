@@ -33,7 +33,7 @@ from .pushing import Pushing, must_fit, sending_of
 from .pushlock import PushLock
 from .remote import Folder
 from .sending import Backup, Sender, new_backup
-from .sides import Sides, gather, settle, with_pending
+from .sides import Sides, gather, look, settle, with_pending
 from .tree import Walk, read
 from .view import Line, View, counted, duration, listed
 
@@ -167,18 +167,21 @@ def _push(
     begun = time.monotonic()
     folder = Folder(dbx.workspace, root_of(dbx, to))
     with open_base(dbx, folder) as base:
-        entries = yield from entries_of(dbx, base, dry_run=dry_run)
-        known = base.known()
-        chosen = chosen_by(dbx, {*entries, *known}, paths)
-        must_fit([entry for path, entry in entries.items() if chosen(path)])
-        here = {path: entry.content for path, entry in entries.items() if chosen(path)}
-        lock = PushLock(folder, _owner(base), sending_of(here, known), is_first=not known)
+        lock = PushLock(folder, _owner(base))
         try:
             with Crew() as crew:
+                looking = look(crew, folder, base)
+                entries = yield from entries_of(dbx, base, dry_run=dry_run)
+                known = base.known()
+                chosen = chosen_by(dbx, {*entries, *known}, paths)
+                mine = {path: entry for path, entry in entries.items() if chosen(path)}
+                must_fit(mine.values())
+                lock.sending = sending_of(mine, known)
+                lock.is_first = not known
                 # Nothing is sent in most pushes of an unchanged project: it needs no lock.
                 locking = crew.start(lock.take) if lock.sending and not dry_run else None
-                looking = gather(crew, folder, base, dbx.repo, entries)
-                sides = yield from ticking(looking, f"looking at {folder.root}")
+                gathering = gather(crew, folder, base, dbx.repo, entries, looking)
+                sides = yield from ticking(gathering, f"looking at {folder.root}")
                 if locking and sides.seen:
                     yield from ticking(crew.wait(locking), f"locking {folder.root}")
                 sides = with_pending(sides, {**lock.left, **base.pending()})

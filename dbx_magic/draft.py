@@ -7,6 +7,7 @@ repository before ``commit``, and nothing is left behind when there is none.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import secrets
 import shutil
@@ -14,31 +15,15 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from .errors import ConflictError, GitError
 from .project import hold, write
-from .repo import Repo
+from .repo import FileChange, Repo
 
 _JOURNAL = "dbx-commit.json"
 _LOCK_SECONDS = 5.0
+_MANY = 100
 _SUBMODULE = "160000"
-_SYMBOLS: Mapping[str, Literal["+", "~", "−"]] = {"A": "+", "D": "−"}
-
-
-@dataclass(frozen=True)
-class FileChange:
-    """One file of a commit; paths are seen from the project, ``blob`` is empty when removed."""
-
-    path: str
-    symbol: Literal["+", "~", "−"]
-    mode: str
-    blob: str
-
-    @property
-    def is_file(self) -> bool:
-        """Whether it has content: it is not removed, no link and no submodule."""
-        return self.mode.startswith("100")
 
 
 Check = Callable[[Iterable[tuple[FileChange, bytes]]], None]
@@ -101,10 +86,7 @@ class Draft:
         for path in self._entries():
             if path in paths or path.startswith(tuple(f"{one}/" for one in paths)):
                 wanted.setdefault(path, ("0", removed))
-        prefix = self.repo.prefix
-        data = "".join(f"{mode} {blob}\t{prefix}{path}\0" for path, (mode, blob) in wanted.items())
-        self.repo.run("update-index", "-z", "--index-info", env=self._aside, data=data)
-        self._seen_entries = self._seen_changes = None
+        self._put((mode, blob, path) for path, (mode, blob) in wanted.items())
         self._on_disk += [item.path for item in self.changes()]
 
     def _copy_attributes(self, tree: Path, paths: Iterable[str]) -> None:
@@ -122,13 +104,20 @@ class Draft:
         data = "".join(f"{path}\0" for path in paths)
         env = {**self._aside, **(env or {})}
         self._seen_entries = self._seen_changes = None
-        self.repo.run("update-index", *flags, "-z", "--stdin", env=env, data=data)
+        # What is aside is short-lived: compressing it would only take time.
+        command = ("-c", "core.looseCompression=0", "update-index", *flags, "-z", "--stdin")
+        self.repo.run(*command, env=env, data=data)
 
     def replace(self, contents: Mapping[str, bytes | None], *, on_disk: bool = False) -> None:
         """Give files another content than they have on disk; ``None`` removes one.
 
         ``on_disk`` says to do the same to the files on disk, once it is committed.
         """
+        if on_disk:
+            self._on_disk += contents
+        same = self._same_as_head(contents)
+        self._put((self._entries()[path][0], blob, path) for path, blob in same.items())
+        contents = {path: content for path, content in contents.items() if path not in same}
         if not contents:
             return
         tree, entries = self._folder / "tree", self._entries()
@@ -144,8 +133,23 @@ class Draft:
         apart = {"GIT_DIR": str(self.repo.git_folder), "GIT_WORK_TREE": str(tree)}
         paths = [self.repo.prefix + path for path in contents]
         self._update(("--add", "--remove", "--replace"), paths, apart)
-        if on_disk:
-            self._on_disk += contents
+
+    def _same_as_head(self, contents: Mapping[str, bytes | None]) -> dict[str, str]:
+        """The files that HEAD has with just this content: of many notebooks run, most."""
+        before = {item.path: item.before for item in self.changes() if item.symbol == "~"}
+        found = {}
+        for path, content in contents.items():
+            blob = before.get(path)
+            if blob and content is not None and _blob_id(content, len(blob)) == blob:
+                found[path] = blob
+        return found
+
+    def _put(self, entries: Iterable[tuple[str, str, str]]) -> None:
+        prefix = self.repo.prefix
+        data = "".join(f"{mode} {blob}\t{prefix}{path}\0" for mode, blob, path in entries)
+        if data:
+            self.repo.run("update-index", "-z", "--index-info", env=self._aside, data=data)
+            self._seen_entries = self._seen_changes = None
 
     def blobs(self) -> dict[str, str]:
         """Git's id of the content of each file of the project."""
@@ -159,9 +163,9 @@ class Draft:
     def changes(self) -> tuple[FileChange, ...]:
         """Tell how the draft differs from HEAD."""
         if self._seen_changes is None:
-            base = self.parent or _empty_tree(self.repo)
-            self._seen_changes = differences(
-                self.repo, "diff-index", "--cached", "--relative", base, env=self._aside
+            base = self.parent or self.repo.empty_tree
+            self._seen_changes = self.repo.differences(
+                "diff-index", "--cached", "--relative", base, env=self._aside
             )
         return self._seen_changes
 
@@ -229,7 +233,9 @@ class Draft:
         stored = [item.blob for item in self.changes() if item.blob and item.mode != _SUBMODULE]
         wanted = "".join(f"{blob}\n" for blob in stored)
         pack = self.repo.read("pack-objects", "--quiet", "--stdout", env=self._aside, data=wanted)
-        self.repo.read("unpack-objects", "-q", data=pack)
+        # Like a fetch: many objects stay together in one file.
+        many = ("index-pack", "--stdin", "--fix-thin")
+        self.repo.read(*(many if len(stored) > _MANY else ("unpack-objects", "-q")), data=pack)
 
 
 @contextlib.contextmanager
@@ -353,22 +359,9 @@ def _wait_for_index(repo: Repo) -> None:
 
 
 def _between(repo: Repo, before: str | None, after: str, *options: str) -> tuple[FileChange, ...]:
-    return differences(repo, "diff-tree", "-r", *options, before or _empty_tree(repo), after)
+    return repo.differences("diff-tree", "-r", *options, before or repo.empty_tree, after)
 
 
-def differences(
-    repo: Repo, *command: str, env: Mapping[str, str] | None = None
-) -> tuple[FileChange, ...]:
-    """Run one of git's diff commands and tell which files differ."""
-    answer = repo.run(*command, "--raw", "--no-renames", "--no-abbrev", "-z", env=env)
-    parts = answer.split("\0")
-    found = []
-    for head, path in zip(parts[::2], parts[1::2], strict=False):
-        _, mode, _, blob, status = head.split(" ")
-        symbol = _SYMBOLS.get(status, "~")
-        found.append(FileChange(path, symbol, mode, "" if status == "D" else blob))
-    return tuple(found)
-
-
-def _empty_tree(repo: Repo) -> str:
-    return repo.run("hash-object", "-t", "tree", "--stdin", data=b"")
+def _blob_id(content: bytes, length: int) -> str:
+    digest = hashlib.sha1 if length == 40 else hashlib.sha256
+    return digest(b"blob %d\0" % len(content) + content).hexdigest()

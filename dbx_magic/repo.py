@@ -12,6 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from .errors import GitError
 
@@ -38,8 +39,28 @@ _UNDER_WAY = {
     "REVERT_HEAD": ("revert", "Go on with `git revert --continue`, or `git revert --abort`."),
     "BISECT_LOG": ("bisect", "End it with `git bisect reset`."),
 }
+_SYMBOLS: Mapping[str, Literal["+", "~", "−"]] = {"A": "+", "D": "−"}
 _KILL_SECONDS = 5.0
 _USER_IN_URL = re.compile(r"://[^/@\s]*@")
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One file of a commit; paths are seen from the project, ``blob`` is empty when removed.
+
+    ``before`` is the blob that HEAD has there.
+    """
+
+    path: str
+    symbol: Literal["+", "~", "−"]
+    mode: str
+    blob: str
+    before: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it has content: it is not removed, no link and no submodule."""
+        return self.mode.startswith("100")
 
 
 @dataclass(frozen=True)
@@ -259,6 +280,25 @@ class Repo:
             env={"GIT_OPTIONAL_LOCKS": "0"},
         )
         return [entry[3:] for entry in listing.split("\0") if entry]
+
+    def differences(
+        self, *command: str, env: Mapping[str, str] | None = None
+    ) -> tuple[FileChange, ...]:
+        """Run one of git's diff commands and tell which files differ."""
+        parts = self.run(*command, "--raw", "--no-renames", "--no-abbrev", "-z", env=env).split(
+            "\0"
+        )
+        found = []
+        for head, path in zip(parts[::2], parts[1::2], strict=False):
+            _, mode, before, blob, status = head.split(" ")
+            symbol = _SYMBOLS.get(status, "~")
+            found.append(FileChange(path, symbol, mode, "" if status == "D" else blob, before))
+        return tuple(found)
+
+    @property
+    def empty_tree(self) -> str:
+        """What the first commit is compared with."""
+        return self.run("hash-object", "-t", "tree", "--stdin", data=b"")
 
 
 def _text(data: bytes) -> str:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from . import lockfile
 from .dbx import Dbx
-from .draft import Draft, FileChange, drafting
+from .draft import Draft, drafting
 from .errors import ConflictError, GitError
 from .events import Planned, Work
 from .lockfile import PATHS, Lock
 from .plan import Change, Plan
 from .project import SPEC, write
 from .publishing import Published, publish_branch, waiting
-from .repo import Repo
+from .repo import FileChange, Repo
 from .strip import without_outputs
 from .view import Line, View, counted, duration, listed
 

@@ -10,7 +10,7 @@ from typing import Literal
 from . import lockfile, secrets_scan
 from .conversion import Conversions, convert_all, plan_conversions
 from .dbx import Dbx
-from .draft import Draft, FileChange, drafting
+from .draft import Draft, drafting
 from .errors import GitError, UsageError
 from .events import Note, Planned, Work
 from .exchange import open_base
@@ -18,6 +18,7 @@ from .lockfile import Lock
 from .plan import Change, Plan
 from .project import SPEC
 from .publishing import Published, publish_branch, waiting
+from .repo import FileChange
 from .strip import without_outputs
 from .tree import Walk
 from .view import Line, View, counted

@@ -284,7 +284,7 @@ def _watch(dbx: Dbx, cluster_id: str, missing: Callable[[Json], str], timeout: f
             )
         told = (cluster.get("state"), cluster.get("state_message"))
         if told != seen:
-            seen, (event, expected) = told, _history(dbx, cluster)
+            seen, (event, expected) = told, history(dbx, cluster_id)
         progress = Progress(
             name_of(cluster),
             f"{words} · {told[1] or event}".removesuffix(" · "),
@@ -313,10 +313,11 @@ def pause(elapsed: float, expected: float | None) -> float:
     return min(20.0, max(1.0, elapsed / 50, distance / 2))
 
 
-def _history(dbx: Dbx, cluster: Json) -> tuple[str, float | None]:
+def history(dbx: Dbx, cluster_id: str) -> tuple[str, float | None]:
+    """The last event in words, and how long a start takes, as far as the events tell."""
     # Only told, never decided on: that events cannot be read must not end the waiting.
     try:
-        events = dbx.workspace.cluster_events(cluster["cluster_id"])
+        events = dbx.workspace.cluster_events(cluster_id, 100)
     except WorkspaceError:
         return "", None
     return event_words(events[0]) if events else "", usual_start(events)

@@ -14,13 +14,13 @@ from .cluster_state import (
     ENDED,
     READY,
     TIMEOUT,
+    history,
     must_have_libraries,
     name_of,
     set_running,
     settled,
     start_if_stopped,
     state_words,
-    usual_start,
 )
 from .dbx import Dbx
 from .drift import TAG, differences, told_body
@@ -162,9 +162,7 @@ def _tags(dbx: Dbx, spec: ClusterSpec) -> Mapping[str, str]:
 
 
 def _usual(dbx: Dbx, seen: list[Seen]) -> float | None:
-    if not seen:
-        return None
-    return usual_start(dbx.workspace.cluster_events(seen[0].cluster_id))
+    return history(dbx, seen[0].cluster_id)[1] if seen else None
 
 
 def _check_offered(dbx: Dbx, spec: ClusterSpec, seen: list[Seen]) -> Work[None]:
@@ -198,9 +196,12 @@ class _Rebuilding:
     cluster_id: str
     wait: bool
     timeout: float
+    done: bool = False
 
     def apply(self) -> Work[str]:
         """Do all steps and give the cluster's id."""
+        if not any(isinstance(step, Run) for step in self.steps):
+            self._done()  # it is equal and running; at most others go
         try:
             for step in self.steps:
                 yield from self._do(step)
@@ -211,8 +212,6 @@ class _Rebuilding:
                 f"{self.spec.name} goes on by itself; `rebuild` goes on from where this stopped."
             )
             raise
-        if not self.steps:
-            self._done()
         return self.cluster_id
 
     def _do(self, step: Step) -> Work[None]:
@@ -240,7 +239,8 @@ class _Rebuilding:
             case Run():
                 yield from self._run()
             case Delete():
-                workspace.delete_cluster(step.cluster_id)
+                with contextlib.suppress(NotFoundError):  # somebody else was faster
+                    workspace.delete_cluster(step.cluster_id)
 
     def _run(self) -> Work[None]:
         cluster = self.dbx.workspace.cluster(self.cluster_id)
@@ -254,6 +254,7 @@ class _Rebuilding:
 
     def _done(self) -> None:
         """The old configuration is not needed any more, and cells run on this cluster."""
+        self.done = True
         self._undo_file.unlink(missing_ok=True)
         picked = self.dbx.project.picked
         ours = picked is None or any(item.cluster_id == picked for item in self.seen)
@@ -288,6 +289,8 @@ class _Rebuilding:
 
     def _undone(self, error: WorkspaceError) -> Work[WorkspaceError]:
         """Leave the user with a cluster that works, and add to the error what became of it."""
+        if self.done:
+            return _more(error, f"{self.spec.name} itself is running, equal to its spec.")
         if any(isinstance(step, Create) for step in self.steps):
             return self._without_new(error)
         old = self._old()
@@ -309,7 +312,10 @@ class _Rebuilding:
             self._undo_file.unlink()
             return _more(error, "Its old configuration was put back; it is stopped.")
         yield Note(f"{error.message} Its old configuration is put back.", "!")
-        yield from set_running(self.dbx, cluster, timeout=self.timeout)
+        try:
+            yield from set_running(self.dbx, cluster, timeout=self.timeout)
+        except WorkspaceError as again:
+            return _more(error, f"The old configuration was put back: {again.message}")
         self._undo_file.unlink()
         return _more(error, "Its old configuration was put back, and it runs again.")
 

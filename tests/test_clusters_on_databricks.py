@@ -148,6 +148,8 @@ class Databricks:
         return 200, {}
 
     def cluster_permanent_delete(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        if self.clusters.get(body["cluster_id"], {}).get("creator_user_name") == "the boss":
+            return 403, {"error_code": "PERMISSION_DENIED", "message": "You cannot delete it."}
         self.clusters.pop(body["cluster_id"], None)
         return 200, {}
 
@@ -439,6 +441,17 @@ class TestRebuild:
         assert set(databricks.clusters) == {"equal", "bystander"}
         assert there.project.picked == "equal"
 
+    def test_of_two_equal_ones_the_younger_stays_and_is_picked(
+        self, there: Dbx, databricks: Databricks
+    ) -> None:
+        """What a `rebuild --fresh` leaves whose waiting was stopped."""
+        databricks.add("old", start_time=1000)
+        databricks.add("new", start_time=2000)
+        there.project.pick("old")
+        do(there, "rebuild")
+        assert set(databricks.clusters) == {"new"}
+        assert there.project.picked == "new"
+
     def test_a_cluster_on_its_way_is_not_edited_before_it_is_there(
         self, there: Dbx, databricks: Databricks, write_spec: Callable[..., None]
     ) -> None:
@@ -501,6 +514,15 @@ class TestWhatCannotBe:
         assert databricks.clusters["c-1"]["node_type_id"] == "Standard_DS3_v2"
         (library,) = databricks.libraries["c-1"]
         assert library["status"] != "UNINSTALL_ON_RESTART"
+
+    def test_an_old_cluster_that_may_not_be_deleted_does_not_undo_the_new_one(
+        self, there: Dbx, databricks: Databricks
+    ) -> None:
+        databricks.add("old", creator_user_name="the boss")
+        with pytest.raises(WorkspaceError, match=r"You cannot.* itself is running, equal"):
+            do(there, "rebuild", fresh=True)
+        assert len(databricks.named()) == 2
+        assert there.project.picked != "old"
 
     def test_a_first_cluster_that_does_not_start_stays_for_its_events(
         self, there: Dbx, databricks: Databricks, write_spec: Callable[..., None]

@@ -62,6 +62,7 @@ def demo(dbx: Dbx, name: str = "penguins") -> Work[Demonstrated]:
     there.project.root.mkdir(parents=True)
     try:
         made = yield from _step("init", init(there, example=True), there)
+        yield from _identity(there)
         cluster = yield from _step("rebuild", rebuild(there), there)
         yield from _step("exec", execute(there, _CELL), there)
         pushed = yield from _step("push", push(there), there)
@@ -82,6 +83,15 @@ def _step(name: str, work: Work[ResultT], dbx: Dbx) -> Work[ResultT]:
     result = yield from dbx.telling(work)
     yield Note(f"{name}   {duration(time.monotonic() - begin)}", "✓")
     return result
+
+
+def _identity(dbx: Dbx) -> Work[None]:
+    """Let a newcomer whose git knows no name yet commit here, and only here."""
+    if dbx.repo.run("config", "user.email", check=False):
+        return
+    dbx.repo.run("config", "user.name", "dbx-magic demo")
+    dbx.repo.run("config", "user.email", "demo@localhost")
+    yield Note("git does not know you yet; in this project you are 'dbx-magic demo'.")
 
 
 def _free(folder: Path, name: str) -> Path:

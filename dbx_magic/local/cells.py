@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ from .bell import Bell
 
 @dataclass
 class Cell:
-    """One cell: Waiting, Running, then Finished, Failed, Cancelled or Skipped."""
+    """One cell: Waiting, Running, then Finished, Failed, Cancelled or Skipped.
+
+    ``changed`` is the number of its last change among those of all cells.
+    """
 
     index: int
     title: str
@@ -20,6 +23,7 @@ class Cell:
     language: str
     status: str = "Waiting"
     events: list[dict[str, Any]] = field(default_factory=list)
+    changed: int = 1
 
 
 class Cells:
@@ -31,15 +35,14 @@ class Cells:
         self.over = False
         self._file = file
         self._changes = 1
-        self._changed = {cell.index: 1 for cell in cells}
 
     def changed(self, cell: Cell) -> None:
         """A cell has a new status or new events; one that has ended is kept on disk."""
         self._changes += 1
-        self._changed[cell.index] = self._changes
+        cell.changed = self._changes
         if cell.status not in ("Waiting", "Running"):
             with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(cell)) + "\n")
+                file.write(json.dumps(vars(cell)) + "\n")
         self.bell.ring()
 
     def end(self) -> None:
@@ -51,12 +54,14 @@ class Cells:
         self.over = True
         self.bell.ring()
 
-    async def since(self, cursor: int, seconds: float) -> dict[str, Any]:
-        """The cells that changed after the cursor, each with all its events so far."""
+    async def wait(self, cursor: int, seconds: float) -> None:
+        """Return when there is something after the cursor, or when time is up."""
         if self._changes <= cursor and not self.over:
             await self.bell.wait(seconds)
-        cells = [asdict(cell) for cell in self.all if self._changed[cell.index] > cursor]
-        return {"cells": cells, "cursor": self._changes}
+
+    def told(self) -> list[dict[str, Any]]:
+        """The cells as clients get them, each with all its events so far."""
+        return [dict(vars(cell)) for cell in self.all]
 
 
 def read_cells(file: Path) -> list[dict[str, Any]]:

@@ -228,28 +228,32 @@ class Execution:
         try:
             await self._ready(cluster, task)
             self._begin(task)
-            if cluster.compute is None:
-                raise TaskFailed("CLUSTER_ERROR", f"Cluster {cluster.cluster_id} was terminated.")
-
-            def show_cells(cells: list[Cell]) -> Cells:
-                file = self._around.home.runs / f"{task.run_id}.jsonl"
-                self.cells[task.run_id] = Cells(cells, file)
-                self._changed()
-                return self.cells[task.run_id]
-
-            await perform(
-                Stage(
-                    self.run,
-                    task,
-                    cluster.compute,
-                    self._around.tree,
-                    self._around.home,
-                    show_cells,
-                )
-            )
+            await self._perform(task, cluster)
         finally:
             if own:
                 self._finish_with(cluster)
+
+    async def _perform(self, task: TaskRun, cluster: Cluster) -> None:
+        compute = cluster.compute
+        if compute is None:
+            raise TaskFailed("CLUSTER_ERROR", f"Cluster {cluster.cluster_id} was terminated.")
+
+        def show_cells(cells: list[Cell]) -> Cells:
+            file = self._around.home.runs / f"{task.run_id}.jsonl"
+            self.cells[task.run_id] = Cells(cells, file)
+            self._changed()
+            return self.cells[task.run_id]
+
+        around = self._around
+        stage = Stage(self.run, task, compute, around.tree, around.home, show_cells)
+        try:
+            await perform(stage)
+        except TaskFailed as failed:
+            if cluster.compute is compute:
+                raise
+            # The code stopped because its cluster did, not for a reason of its own.
+            why = cluster.record.state_message or failed.message
+            raise TaskFailed("CLUSTER_ERROR", f"The cluster ended: {why}") from None
 
     def _begin(self, task: TaskRun) -> None:
         task.state.life_cycle, task.state.working_since = "RUNNING", now()

@@ -7,7 +7,6 @@ from typing import Any
 
 from .bell import HOLD_SECONDS
 from .call import Call, Operation
-from .cells import Cells
 from .errors import Refused, invalid
 from .jobs import checked_settings, read_token
 from .pages import run_page
@@ -131,8 +130,6 @@ class RunCalls:
         if notebook is None:
             raise invalid(f"Run {task.run_id} is not a notebook's run.")
         cells = self._runs.cells(task.run_id)
-        if isinstance(cells, Cells):
-            cells = (await cells.since(0, 0))["cells"]
         path = str(notebook["notebook_path"])
         view = {
             "content": run_page(path, task.key, cells),
@@ -146,19 +143,17 @@ class RunCalls:
         task = task or self._only_task(run)
         cursor = max(0, call.whole("cursor", 0))
         wait = call.seconds("wait", _LONGEST_WAIT)
-        cells = self._runs.cells(task.run_id)
-        if not isinstance(cells, Cells) and not cells and not task.state.over:
+        if going := self._runs.cells_now(task.run_id):
+            await going.wait(cursor, wait)
+        elif execution := self._runs.executions.get(run.run_id):
             # The cluster still starts: there is nothing to show, but something to wait for.
-            execution = self._runs.executions.get(run.run_id)
-            if execution:
-                await execution.bell.wait(min(wait, HOLD_SECONDS))
-            cells = self._runs.cells(task.run_id)
-        if isinstance(cells, Cells):
-            answer = await cells.since(cursor, wait)
-        else:
-            # What changed since the cursor is not kept beyond the run; all of them include it.
-            answer = {"cells": cells, "cursor": max(cursor, len(cells))}
-        return {**answer, "state": task.state.details()["state"]}
+            await execution.bell.wait(min(wait, HOLD_SECONDS))
+        cells = self._runs.cells(task.run_id)
+        return {
+            "cells": [cell for cell in cells if cell["changed"] > cursor],
+            "cursor": max([cursor, *(cell["changed"] for cell in cells)]),
+            "state": task.state.details()["state"],
+        }
 
     def _find(self, call: Call) -> tuple[Run, TaskRun | None]:
         return self._runs.find(call.whole("run_id"))

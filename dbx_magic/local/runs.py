@@ -36,6 +36,7 @@ class Runs:
         self._home = home
         self.jobs_changed = Bell()
         self.executions: dict[int, Execution] = {}
+        self._stopping = False
         self._parents = {
             int(key): int(body["run_id"]) for key, body in store.all("task_run").items()
         }
@@ -158,19 +159,27 @@ class Runs:
             self._parents.pop(task.run_id, None)
             (self._home.runs / f"{task.run_id}.jsonl").unlink(missing_ok=True)
 
-    def cells(self, run_id: int) -> Cells | list[dict[str, Any]]:
-        """The cells of a notebook task: those that are being run, or what was kept of them."""
+    def cells_now(self, run_id: int) -> Cells | None:
+        """The cells of a notebook task that is being run."""
         execution = self.executions.get(self._parents.get(run_id, run_id))
-        if execution and run_id in execution.cells:
-            return execution.cells[run_id]
-        return read_cells(self._home.runs / f"{run_id}.jsonl")
+        return execution.cells.get(run_id) if execution else None
+
+    def cells(self, run_id: int) -> list[dict[str, Any]]:
+        """The cells of a notebook task, as far as they have come."""
+        going = self.cells_now(run_id)
+        return going.told() if going else read_cells(self._home.runs / f"{run_id}.jsonl")
 
     async def stop(self) -> None:
         """Stop all runs, because the server ends."""
-        going = list(self.executions.values())
-        for execution in going:
-            execution.cancel("The local workspace was stopped.")
-        await asyncio.gather(*(execution.ended() for execution in going))
+        self._stopping = True
+        message = "The local workspace was stopped."
+        for execution in list(self.executions.values()):
+            if execution.run.state.life_cycle == "QUEUED":
+                execution.run.state.end("TERMINATED", "CANCELED", "CANCELED", message)
+                self._over(execution)
+            else:
+                execution.cancel(message)
+        await asyncio.gather(*(execution.ended() for execution in self.executions.values()))
 
     def _new_run(
         self, job_id: int, settings: dict[str, Any], run_type: str, trigger: str, user: str
@@ -203,6 +212,8 @@ class Runs:
         self._save(run)
         execution.bell.ring()
         self.executions.pop(run.run_id, None)
+        if self._stopping:
+            return
         for waiting in list(self.executions.values()):
             limit = int(run.settings.get("max_concurrent_runs") or 1)
             queued = waiting.run.state.life_cycle == "QUEUED" and waiting.run.job_id == run.job_id

@@ -59,6 +59,11 @@ def test_results_have_the_types_of_the_api(run: Callable[..., CommandStatusRespo
     assert "division by zero" in failed.cause
 
 
+def test_numbers_that_json_does_not_have(run: Callable[..., CommandStatusResponse]) -> None:
+    table = run("select double('NaN') as n, double('Infinity') as i", Language.SQL).results
+    assert [str(value).lower()[:3] for value in table.data[0]] == ["nan", "inf"]
+
+
 def test_a_trivial_command_is_quick(run: Callable[..., CommandStatusResponse]) -> None:
     run("1 + 1")
     times = []
@@ -85,6 +90,12 @@ def test_a_command_is_cancelled(
         cluster_id=cluster_id, context_id=context_id, command_id=waiting.command_id
     )
     assert ended.status == CommandStatus.CANCELLED
+    told = client.command_execution.command_status(
+        cluster_id=cluster_id, context_id=context_id, command_id=waiting.command_id
+    )
+    assert told.status == CommandStatus.CANCELLED
+    context = client.command_execution.context_status(cluster_id=cluster_id, context_id=context_id)
+    assert context.status == ContextStatus.RUNNING
     assert run("'alive'").results.data == "'alive'"
 
 

@@ -92,6 +92,18 @@ def test_limits(client: WorkspaceClient, place: str) -> None:
         client.dbfs.read(f"{place}/small", offset=-1)
 
 
+def test_dbutils_of_the_sdk(client: WorkspaceClient, place: str) -> None:
+    fs = client.dbutils.fs
+    fs.put(f"dbfs:{place}/a.txt", "hello", True)
+    assert fs.head(f"dbfs:{place}/a.txt") == "hello"
+    fs.mkdirs(f"dbfs:{place}/deep")
+    fs.cp(f"dbfs:{place}/a.txt", f"dbfs:{place}/deep/b.txt")
+    fs.mv(f"dbfs:{place}/a.txt", f"dbfs:{place}/c.txt")
+    assert {file.name for file in fs.ls(f"dbfs:{place}")} == {"c.txt", "deep"}
+    fs.rm(f"dbfs:{place}/deep", True)
+    assert [file.size for file in fs.ls(f"dbfs:{place}")] == [5]
+
+
 def test_files_of_volumes(server: Any, client: WorkspaceClient, place: str) -> None:
     volume = f"/Volumes/main/default{place}"
     content = bytes(range(256)) * 1000

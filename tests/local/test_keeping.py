@@ -17,8 +17,20 @@ from databricks.sdk.errors import (
     ResourceAlreadyExists,
     ResourceDoesNotExist,
 )
+from databricks.sdk.service.compute import (
+    ClusterAccessControlRequest,
+    ClusterPolicyAccessControlRequest,
+    InstancePoolAccessControlRequest,
+)
 from databricks.sdk.service.iam import AccessControlRequest, PermissionLevel
-from databricks.sdk.service.workspace import AclPermission, ExportFormat, ObjectType
+from databricks.sdk.service.jobs import JobAccessControlRequest
+from databricks.sdk.service.workspace import (
+    AclPermission,
+    ExportFormat,
+    ObjectType,
+    RepoAccessControlRequest,
+    WorkspaceObjectAccessControlRequest,
+)
 
 
 @pytest.fixture
@@ -36,6 +48,7 @@ def test_secrets(client: WorkspaceClient, scope: str) -> None:
     assert client.dbutils.secrets.get(scope, "text") == "größe"
     assert client.dbutils.secrets.getBytes(scope, "bytes") == b"\0\xff"
     assert {secret.key for secret in client.secrets.list_secrets(scope)} == {"text", "bytes"}
+    assert scope in {one.name for one in client.secrets.list_scopes()}
     client.secrets.put_secret(scope, "text", string_value="other")
     assert base64.b64decode(client.secrets.get_secret(scope, "text").value) == b"other"
     client.secrets.delete_secret(scope, "text")
@@ -83,6 +96,48 @@ def test_permissions(client: WorkspaceClient, folder: str) -> None:
             f"/api/2.0/permissions/directories/{object_id}",
             body={"access_control_list": [{"user_name": "a", "permission_level": "IS_OWNER"}]},
         )
+
+
+def test_permissions_of_each_kind(
+    client: WorkspaceClient, spec: dict[str, Any], tmp_path: Path
+) -> None:
+    cluster_id = client.clusters.create(cluster_name="granted", **spec).cluster_id
+    policy_id = client.cluster_policies.create(name="granted", definition="{}").policy_id
+    pool_id = client.instance_pools.create("granted", "Standard_DS3_v2").instance_pool_id
+    job_id = client.jobs.create(name="granted").job_id
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "One")
+    repo_id = client.repos.create(str(tmp_path), "gitHub", path="/Repos/tests/granted").id
+    home = client.workspace.get_status("/Shared").object_id
+    kinds: list[tuple[Any, tuple[str, ...], type[Any], str]] = [
+        (client.clusters, (cluster_id,), ClusterAccessControlRequest, "CAN_RESTART"),
+        (client.cluster_policies, (policy_id,), ClusterPolicyAccessControlRequest, "CAN_USE"),
+        (client.instance_pools, (pool_id,), InstancePoolAccessControlRequest, "CAN_ATTACH_TO"),
+        (client.jobs, (str(job_id),), JobAccessControlRequest, "CAN_VIEW"),
+        (client.repos, (str(repo_id),), RepoAccessControlRequest, "CAN_RUN"),
+        (
+            client.workspace,
+            ("directories", str(home)),
+            WorkspaceObjectAccessControlRequest,
+            "CAN_READ",
+        ),
+    ]
+    for api, key, entry, level in kinds:
+        levels = api.get_permission_levels(*key).permission_levels
+        assert level in {one.permission_level.value for one in levels}
+        entries = [entry.from_dict({"user_name": "ada@example.org", "permission_level": level})]
+        if api is client.jobs:
+            owner = {"user_name": "own@example.org", "permission_level": "IS_OWNER"}
+            entries.append(entry.from_dict(owner))
+        told = api.set_permissions(*key, access_control_list=entries)
+        assert told.access_control_list[0].all_permissions[0].permission_level.value == level
+        assert api.update_permissions(*key, access_control_list=entries[:1]) == told
+        assert api.get_permissions(*key) == told
+    client.clusters.permanent_delete(cluster_id)
+    client.cluster_policies.delete(policy_id)
+    client.instance_pools.delete(pool_id)
+    client.jobs.delete(job_id)
+    client.repos.delete(repo_id)
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -235,6 +235,25 @@ def test_a_run_is_cancelled(
         client.jobs.get_run(run_id)
 
 
+def test_a_run_whose_cluster_ends_says_so(
+    client: WorkspaceClient, spec: dict[str, Any], notebook: Notebook, wait_until: Any
+) -> None:
+    made = client.clusters.create_and_wait(cluster_name="short", **spec).cluster_id
+    path = notebook("endless", "import time\nwhile True: time.sleep(0.1)")
+    run_id = client.jobs.submit(tasks=[task("a", path, made)]).run_id
+    query = {"run_id": run_id, "wait": 5}
+
+    def running() -> bool:
+        told: Any = client.api_client.do("GET", "/api/2.2/jobs/runs/cells", query=query)
+        return [cell["status"] for cell in told["cells"]] == ["Running"]
+
+    wait_until(running, "running")
+    client.clusters.permanent_delete(made)
+    run = over(client, run_id)
+    assert run.state.result_state == RunResultState.FAILED
+    assert run.tasks[0].status.termination_details.code.value == "CLUSTER_ERROR"
+
+
 def test_timeouts_and_retries(client: WorkspaceClient, cluster_id: str, notebook: Notebook) -> None:
     endless = notebook("endless", "import time\nwhile True: time.sleep(0.1)")
     run = submit(client, task("a", endless, cluster_id, timeout_seconds=2))

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from zlib import crc32
 
 from .errors import ProjectError
+from .serverless import environment_block, environment_metadata
 
 Language = Literal["python", "sql", "scala", "r"]
 Kind = Literal["code", "markdown", "raw"]
@@ -24,6 +25,7 @@ Kind = Literal["code", "markdown", "raw"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 EXTENSIONS: Mapping[Language, str] = {"python": ".py", "sql": ".sql", "scala": ".scala", "r": ".r"}
+COMMENTS: Mapping[Language, str] = {"python": "#", "sql": "--", "scala": "//", "r": "#"}
 
 NOTEBOOK_KEY = "application/vnd.databricks.v1+notebook"
 CELL_KEY = "application/vnd.databricks.v1+cell"
@@ -112,11 +114,16 @@ def notebook_of(content: Mapping[str, Any], path: str = "") -> Notebook:
     cells = tuple(
         [_read_cell(cell, path, number) for number, cell in enumerate(content["cells"], 1)]
     )
+    language, layout = _language(metadata), _layout(metadata)
+    environment = _mapping(metadata.get(NOTEBOOK_KEY)).get("environmentMetadata")
+    block = environment_block(environment, COMMENTS[language])
+    if block and "environment" not in layout:
+        layout = {**layout, "environment": block}
     minor = content.get("nbformat_minor")
     return Notebook(
-        _language(metadata),
+        language,
         cells,
-        _layout(metadata),
+        layout,
         metadata,
         minor if isinstance(minor, int) else 5,
     )
@@ -124,14 +131,10 @@ def notebook_of(content: Mapping[str, Any], path: str = "") -> Notebook:
 
 def render_ipynb(notebook: Notebook) -> str:
     """Write a notebook as Jupyter saves it: sorted keys, one space of indent, a final newline."""
-    metadata = notebook.metadata
-    if _language(metadata) != notebook.language:
-        own = {**_mapping(metadata.get(NOTEBOOK_KEY)), "language": notebook.language}
-        metadata = {**metadata, NOTEBOOK_KEY: own}
     taken: set[str] = set()
     cells = [_cell_json(cell, notebook.minor, taken) for cell in notebook.cells]
     listed = "[\n" + ",\n".join(cells) + "\n ]" if cells else "[]"
-    described = _json(_with_layout(metadata, notebook.layout), "\n ")
+    described = _json(_metadata(notebook), "\n ")
     return (
         f'{{\n "cells": {listed},\n "metadata": {described},\n'
         f' "nbformat": 4,\n "nbformat_minor": {notebook.minor}\n}}\n'
@@ -229,6 +232,22 @@ def _cell_json(cell: Cell, minor: int, taken: set[str]) -> str:
 def _json(value: object, newline: str) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, default=dict)
     return text.replace("\n", newline)
+
+
+def _metadata(notebook: Notebook) -> Mapping[str, Any]:
+    metadata, layout = notebook.metadata, notebook.layout
+    comment, block = COMMENTS[notebook.language], layout.get("environment", "")
+    own = before = _mapping(metadata.get(NOTEBOOK_KEY))
+    if _language(metadata) != notebook.language:
+        own = {**own, "language": notebook.language}
+    if environment_block(own.get("environmentMetadata"), comment) != block:
+        own = {key: own[key] for key in own if key != "environmentMetadata"}
+        if environment := environment_metadata(block, comment):
+            own = {**own, "environmentMetadata": environment}
+    if block and environment_block(own.get("environmentMetadata"), comment) == block:
+        layout = {key: layout[key] for key in layout if key != "environment"}
+    metadata = _with_layout(metadata, layout)
+    return metadata if own is before else {**metadata, NOTEBOOK_KEY: own}
 
 
 def _cell_metadata(cell: Cell) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from .errors import ProjectError
-from .notebook import Cell, Language, Notebook, new_metadata
+from .notebook import COMMENTS, Cell, Language, Notebook, new_metadata
 
 _HEADER = re.compile(r"(\ufeff?)(#|//|--) Databricks notebook source([^\n]*)")
 _BLANK_LINES = r"(?:[^\S\n]*\n)*"
@@ -46,12 +46,8 @@ class _Grammar:
         return self.first_mark.match(text) is not None
 
 
-_GRAMMARS: Mapping[str, _Grammar] = {comment: _Grammar(comment) for comment in ("#", "//", "--")}
 _OF_LANGUAGE: Mapping[Language, _Grammar] = {
-    "python": _GRAMMARS["#"],
-    "r": _GRAMMARS["#"],
-    "scala": _GRAMMARS["//"],
-    "sql": _GRAMMARS["--"],
+    language: _Grammar(comment) for language, comment in COMMENTS.items()
 }
 _OF_COMMENT: Mapping[str, Language] = {"#": "python", "//": "scala", "--": "sql"}
 

@@ -14,6 +14,7 @@ from .notebook import (
     CELL_KEY,
     EXTENSIONS,
     LAYOUT_KEY,
+    NOTEBOOK_KEY,
     Cell,
     Language,
     Notebook,
@@ -93,6 +94,15 @@ def render_text(notebook: Notebook, path: str) -> str:
     node = _node(notebook._replace(cells=cells))
     text: str = jupytext.writes(node, {"extension": _jupytext_suffix(path)})
     return text if text.endswith("\n") else f"{text}\n"
+
+
+def offered_formats() -> list[str]:
+    """The formats of text notebooks that jupytext writes: ``md``, ``md:myst``, ``py:percent`` …"""
+    import jupytext
+
+    known = jupytext.formats.JUPYTEXT_FORMATS
+    kinds = {f"{one.extension[1:]}:{one.format_name}" for one in known}
+    return sorted({one.extension[1:] for one in known} | kinds)
 
 
 def _suffix(path: str) -> str:
@@ -187,6 +197,11 @@ def register() -> None:
             "notebook_metadata_filter": f"{LAYOUT_KEY},jupytext,-all",
         }
         result = combined(nb_source, nb_outputs, fmt)
+        own = nb_outputs.metadata.get(NOTEBOOK_KEY, {})
+        result.metadata[NOTEBOOK_KEY] = {
+            **{key: own[key] for key in own if key != "environmentMetadata"},
+            **nb_source.metadata.get(NOTEBOOK_KEY, {}),
+        }
         paired = nb_outputs.metadata.get("jupytext", {})
         result.metadata["jupytext"] = paired if paired.get("formats") else {**about, **paired}
         return result

@@ -20,6 +20,7 @@ FLOORS = [
     ["errors", "view", "output", "plan", "events", "settings"],
     # More values: each knows only the ground and those to its left.
     [
+        "serverless",
         "notebook",
         "source",
         "bridge",
@@ -40,7 +41,7 @@ FLOORS = [
     ["cluster_state", "publishing", "exchange"],
     [
         *("setup", "clusters", "cluster_facts", "rebuild"),
-        *("transfer", "pull", "runs", "versions", "history", "rollback", "pipelines"),
+        *("convert", "transfer", "pull", "runs", "versions", "history", "rollback", "pipelines"),
     ],
     ["status", "demo"],
     ["verbs"],

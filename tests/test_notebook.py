@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbx_magic.errors import ProjectError
+from dbx_magic.merge import merge
 from dbx_magic.notebook import (
     CELL_KEY,
     NOTEBOOK_KEY,
@@ -148,6 +149,75 @@ def test_a_source_notebook_becomes_one_that_databricks_imports() -> None:
     assert (first["title"], first["showTitle"]) == ("T", False)
     assert second["isMarkdownSandbox"] is True
     assert "dbx_magic" not in written["metadata"]
+
+
+ENVIRONMENT = {
+    "base_environment": "databricks_ml_v5",
+    "dependencies": ["tides==1.0", "gauges @ file:///a"],
+    "environment_version": "5",
+}
+BLOCK = """# Databricks notebook source
+# /// script
+# [tool.databricks.environment]
+# base_environment = "databricks_ml_v5"
+# environment_version = "5"
+# dependencies = [
+#   "tides==1.0",
+#   "gauges @ file:///a",
+# ]
+# ///
+"""
+
+
+def exported(environment: object) -> str:
+    own = {"environmentMetadata": environment, "language": "python", "notebookName": "a"}
+    return as_saved(content(code(["x = 1"]), metadata={NOTEBOOK_KEY: own}, nbformat_minor=0))
+
+
+def test_a_serverless_environment_is_a_block_in_source_and_a_key_in_ipynb() -> None:
+    notebook = parse_ipynb(exported(ENVIRONMENT))
+    assert render_source(notebook) == BLOCK + "x = 1\n"
+    assert render_ipynb(notebook) == exported(ENVIRONMENT)
+    written = json.loads(render_ipynb(parse_source(BLOCK + "x = 1\n")))["metadata"]
+    assert written[NOTEBOOK_KEY]["environmentMetadata"] == ENVIRONMENT
+    assert "dbx_magic" not in written
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [None, {}, {"base_environment": "", "client": "1"}, "x", {"environment_version": 5}],
+)
+def test_an_environment_that_says_nothing_is_no_block(environment: object) -> None:
+    notebook = parse_ipynb(exported(environment))
+    assert render_source(notebook) == "# Databricks notebook source\nx = 1\n"
+    assert render_ipynb(notebook) == exported(environment)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "# /// script\n# ///",
+        "# /// script\n# [tool.databricks.environment]\n# environment_version='5'\n# ///",
+        '# /// script\n# environment_version = "5"\n# [tool.other]\n# x = 1\n# ///',
+    ],
+)
+def test_a_block_that_the_key_cannot_hold_is_kept_as_text(block: str) -> None:
+    text = f"# Databricks notebook source\n{block}\nx = 1\n"
+    written = render_ipynb(parse_source(text))
+    assert "environmentMetadata" not in written
+    assert render_source(parse_ipynb(written)) == text
+
+
+def test_an_edited_block_reaches_the_key() -> None:
+    old = parse_source(BLOCK + "x = 1\n")
+    new = parse_source(BLOCK.replace('version = "5"', 'version = "6"') + "x = 1\n")
+    local = parse_ipynb(exported(ENVIRONMENT))
+    own = json.loads(render_ipynb(merge(old, local, new).notebook))["metadata"][NOTEBOOK_KEY]
+    assert own["environmentMetadata"] == {**ENVIRONMENT, "environment_version": "6"}
+    assert own["notebookName"] == "a"
+    without = parse_source("# Databricks notebook source\nx = 1\n")
+    own = json.loads(render_ipynb(merge(old, local, without).notebook))["metadata"][NOTEBOOK_KEY]
+    assert "environmentMetadata" not in own
 
 
 def test_an_edited_title_leaves_databricks_other_keys_alone() -> None:

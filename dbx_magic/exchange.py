@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Set
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +15,7 @@ from .base import Base
 from .comparison import above
 from .conversion import Conversions, convert_all, plan_conversions
 from .dbx import Dbx
-from .errors import UsageError
+from .errors import DbxError, UsageError
 from .events import Note, Progress, Work
 from .remote import Folder
 from .tree import Entry, Walk, scan, split_suffix
@@ -27,22 +27,25 @@ _TOLD_EVERY = 0.2
 
 @dataclass(frozen=True)
 class Sources:
-    """``workspace/`` as ``notebooks/`` say."""
+    """Notebooks that were converted; ``into`` says where to, empty for nowhere."""
 
     written: tuple[str, ...]
     removed: tuple[str, ...]
     unchanged: int
     seconds: float
+    into: str = "workspace/"
 
     def view(self) -> View:
         """What was written, and what has gone."""
+        if not self.into:
+            return []
         counts = [
             count("converted", self.written),
             count("removed", self.removed),
             f"{self.unchanged:,} unchanged" if self.unchanged else "",
         ]
         words = ", ".join(filter(None, counts)) or "no notebooks"
-        return [Line("workspace/", "✓", note=f"{words}, in {duration(self.seconds)}")]
+        return [Line(self.into, "✓", note=f"{words}, in {duration(self.seconds)}")]
 
 
 def count(done: str, names: tuple[str, ...]) -> str:
@@ -89,9 +92,9 @@ def entries_of(dbx: Dbx, base: Base, *, dry_run: bool) -> Work[dict[str, Entry]]
     walk = Walk(dbx.project)
     conversions = plan_conversions(dbx.project, dbx.repo, base, walk)
     if dry_run:
-        _must_be_whole(conversions)
+        together(conversions.problems)
     else:
-        yield from converted(dbx, base, conversions)
+        yield from convert_project(dbx, base, conversions)
     entries = scan(dbx.project, base, conversions.overlay if dry_run else {}, walk)
     for line in walk.skipped:
         yield Note(line, "!")
@@ -101,7 +104,7 @@ def entries_of(dbx: Dbx, base: Base, *, dry_run: bool) -> Work[dict[str, Entry]]
     return entries
 
 
-def converted(dbx: Dbx, base: Base, conversions: Conversions) -> Work[Sources]:
+def convert_project(dbx: Dbx, base: Base, conversions: Conversions) -> Work[Sources]:
     """Bring ``workspace/`` up to date with ``notebooks/``.
 
     Raises:
@@ -117,7 +120,7 @@ def converted(dbx: Dbx, base: Base, conversions: Conversions) -> Work[Sources]:
             )
     for warning in conversions.warnings:
         yield Note(warning, "!")
-    _must_be_whole(conversions)
+    together(conversions.problems)
     return Sources(
         tuple(one.target for one in conversions.writes),
         conversions.removes,
@@ -126,14 +129,18 @@ def converted(dbx: Dbx, base: Base, conversions: Conversions) -> Work[Sources]:
     )
 
 
-def _must_be_whole(conversions: Conversions) -> None:
-    """Say what could not be converted; what could be is."""
-    match conversions.problems:
-        case ():
+def together(problems: Sequence[DbxError]) -> None:
+    """Raise several problems as one, if there are any.
+
+    Raises:
+        DbxError: the first one, naming the others.
+    """
+    match problems:
+        case []:
             return
-        case (only,):
+        case [only]:
             raise only
-        case (first, *others):
+        case [first, *others]:
             raise type(first)(
                 f"{first.message} {first.hint}".strip(),
                 "Also: " + " ".join(other.message for other in others),

@@ -1,4 +1,4 @@
-"""Between the project and the workspace: convert, push."""
+"""From the project to the workspace: push."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from typing import NoReturn
 from .base import Base
 from .celldiff import cell_pairs
 from .comparison import FOLDER, Conflict, PushStep, Remove, Send, push_steps
-from .conversion import plan_conversions
 from .crew import Crew
 from .dbx import Dbx
 from .errors import ConflictError, DbxError, GitError
 from .events import Note, Planned, Progress, Work
 from .exchange import (
-    Sources,
     chosen_by,
-    converted,
     count,
     entries_of,
     open_base,
@@ -34,7 +31,7 @@ from .pushlock import PushLock
 from .remote import Folder
 from .sending import Backup, Sender, new_backup
 from .sides import Sides, gather, look, settle, with_pending
-from .tree import Walk, read
+from .tree import read
 from .view import Line, View, counted, duration, listed
 
 
@@ -69,18 +66,6 @@ class Pushed:
         if self.backup:
             lines.append(Line(f"What was overwritten is in {self.backup}", indent=1))
         return lines
-
-
-def convert(dbx: Dbx) -> Work[Sources]:
-    """Convert notebooks/ into workspace/, in Databricks' own format.
-
-    Raises:
-        ProjectError: a notebook cannot be converted; the others are.
-    """
-    dbx.project.must_exist()
-    with open_base(dbx) as base:
-        conversions = plan_conversions(dbx.project, dbx.repo, base, Walk(dbx.project))
-        return (yield from converted(dbx, base, conversions))
 
 
 def push(

@@ -85,7 +85,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("logs", "cluster_facts"),
         Verb("libraries", "cluster_facts"),
         Verb("spec", "cluster_facts"),
-        Verb("convert", "transfer", changes=True),
+        Verb("convert", "convert"),
         Verb("push", "transfer", changes=True),
         Verb("pull", "pull", changes=True),
         Verb("diff", "pull"),

@@ -17,7 +17,7 @@ export interface IArguments {
   logs: { log?: 'driver' | 'stdout' | 'stderr'; cluster?: string; rows?: number };
   libraries: { cluster?: string };
   spec: { action?: 'show' | 'from'; cluster?: string; dry_run?: boolean; force?: boolean };
-  convert: Record<string, never>;
+  convert: { paths?: string[]; to?: string; into?: string; check?: boolean; stdout?: boolean; force?: boolean };
   push: { paths?: string[]; dry_run?: boolean; force?: boolean; prune?: boolean; watch?: boolean; to?: string; expect?: string };
   pull: { paths?: string[]; dry_run?: boolean; force?: boolean; to?: string; expect?: string };
   diff: { paths?: string[]; names?: boolean; to?: string };
@@ -48,7 +48,7 @@ export interface IResults {
   logs: ({ type: 'Log'; view: ILine[] } & ILog);
   libraries: ({ type: 'Libraries'; view: ILine[] } & ILibraries);
   spec: ({ type: 'SpecFile'; view: ILine[] } & ISpecFile);
-  convert: ({ type: 'Sources'; view: ILine[] } & ISources);
+  convert: ({ type: 'Sources'; view: ILine[] } & ISources) | ({ type: 'Checked'; view: ILine[] } & IChecked);
   push: ({ type: 'Pushed'; view: ILine[] } & IPushed);
   pull: ({ type: 'Pulled'; view: ILine[] } & IPulled);
   diff: ({ type: 'Differences'; view: ILine[] } & IDifferences);
@@ -66,7 +66,7 @@ export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 's
 
 export type Verb = (typeof VERBS)[number];
 
-export const CHANGING: readonly Verb[] = ['rebuild', 'convert', 'push', 'pull', 'commit', 'publish', 'rollback'];
+export const CHANGING: readonly Verb[] = ['rebuild', 'push', 'pull', 'commit', 'publish', 'rollback'];
 
 export type Event =
   | ({ event: 'Note' } & INote)
@@ -218,6 +218,17 @@ export interface ISources {
   removed: string[];
   unchanged: number;
   seconds: number;
+  into: string;
+}
+
+export interface IStale {
+  path: string;
+  lines: string[];
+}
+
+export interface IChecked {
+  stale: IStale[];
+  unchanged: number;
 }
 
 export interface IPushed {

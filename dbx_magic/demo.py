@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +36,7 @@ class Demonstrated:
     place: str
     commit: str
     seconds: float
+    command: str
 
     def view(self) -> View:
         """Where everything is, and three commands to go on with."""
@@ -43,9 +46,9 @@ class Demonstrated:
             Line(f"{self.place}   its notebooks in the local workspace", indent=1),
             Line(f"{self.cluster}   the cluster, which stops after an hour without work", indent=1),
             Line("Go on there:"),
-            Line(f"cd {self.folder} && dbx-magic", note="where things stand", indent=1),
-            Line("dbx-magic run penguins -p island=Dream", note="another island", indent=1),
-            Line("dbx-magic local down", note="stop what the demo started", indent=1),
+            Line(f"cd {self.folder} && {self.command}", note="where things stand", indent=1),
+            Line(f"{self.command} run penguins -p island=Dream", note="another island", indent=1),
+            Line(f"{self.command} local down", note="stop what the demo started", indent=1),
         ]
 
 
@@ -74,7 +77,9 @@ def demo(dbx: Dbx, name: str = "penguins") -> Work[Demonstrated]:
     finally:
         there.close()
     took = time.monotonic() - begin
-    return Demonstrated(made.root, cluster.cluster, pushed.root, version.commit[:7], took)
+    return Demonstrated(
+        made.root, cluster.cluster, pushed.root, version.commit[:7], took, _command()
+    )
 
 
 def _step(name: str, work: Work[ResultT], dbx: Dbx) -> Work[ResultT]:
@@ -83,6 +88,11 @@ def _step(name: str, work: Work[ResultT], dbx: Dbx) -> Work[ResultT]:
     result = yield from dbx.telling(work)
     yield Note(f"{name}   {duration(time.monotonic() - begin)}", "✓")
     return result
+
+
+def _command() -> str:
+    """How the user calls ``dbx-magic`` where its environment is not activated."""
+    return "dbx-magic" if shutil.which("dbx-magic") else f"{sys.executable} -m dbx_magic"
 
 
 def _identity(dbx: Dbx) -> Work[None]:

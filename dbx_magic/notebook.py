@@ -252,7 +252,9 @@ def _metadata(notebook: Notebook) -> Mapping[str, Any]:
 
 def _cell_metadata(cell: Cell) -> Mapping[str, Any]:
     metadata, layout = cell.metadata, cell.layout
-    own = before = _mapping(metadata.get(CELL_KEY)) if metadata else _NONE
+    if not (metadata or layout or cell.title or cell.show_title):
+        return _NONE
+    own = before = _mapping(metadata.get(CELL_KEY))
     if (own.get("title", ""), own.get("showTitle", False)) != (cell.title, cell.show_title):
         own = {**own, "title": cell.title, "showTitle": cell.show_title}
     sandbox = "%md-sandbox" in layout.get("head", "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 import logging
 import secrets
@@ -19,6 +18,7 @@ from .disk import real_file
 from .errors import Refused, invalid
 from .home import Home
 from .launch import InitScript, deliver_logs, init_scripts, run_init_scripts
+from .offers import runtime_note
 from .store import Store
 
 # Scripts ask for the list until they see PENDING once; a cluster that runs at once makes them
@@ -196,7 +196,7 @@ class Lifecycle:
             return
         await asyncio.sleep(max(0.0, ready - time.monotonic()))
         record = cluster.record
-        record.state, record.state_message = "RUNNING", ""
+        record.state, record.state_message = "RUNNING", runtime_note(record.spec["spark_version"])
         record.spark_context_id = secrets.randbits(62)
         self.event(cluster, "RUNNING", cluster_size=cluster.size())
         self.event(cluster, "DRIVER_HEALTHY")
@@ -267,10 +267,9 @@ class Lifecycle:
         before: asyncio.Task[None] | None = None,
     ) -> None:
         self.event(cluster, "TERMINATING", reason=why)
-        if before:
+        if before and not before.done():
             before.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await before
+            await asyncio.wait([before])
         await self._stop_processes(cluster)
         self._terminated(cluster, why, message)
 
@@ -291,7 +290,10 @@ class Lifecycle:
         cluster.installing = False
         if cluster.compute:
             compute, cluster.compute = cluster.compute, None
-            await compute.stop()
+            try:
+                await compute.stop()
+            except Exception:  # noqa: BLE001 - the cluster must not hang in TERMINATING
+                _log.exception("Cluster %s did not stop cleanly", cluster.cluster_id)
         await deliver_logs(cluster, self._home.clusters / cluster.cluster_id, self._home)
 
     async def _watch(self, cluster: Cluster) -> None:

@@ -54,6 +54,13 @@ def check_runtime(key: str) -> None:
         raise invalid(f"Invalid spark version {key}. Offered: {', '.join(RUNTIMES)}.")
 
 
+def runtime_note(key: str) -> str:
+    """What users should know when they get another runtime than they asked for."""
+    if key in RUNTIMES:
+        return ""
+    return f"The local workspace has no {key}: this machine's Spark runs instead."
+
+
 def check_node_type(name: str) -> None:
     """Refuse what is no node type's name."""
     if name not in NODE_TYPES and not _NODE_SHAPE.fullmatch(name):

@@ -11,7 +11,7 @@ from typing import Any
 
 from .call import Call, Operation
 from .errors import Refused, exists, invalid, missing
-from .home import discard
+from .home import Home, discard
 from .store import Store
 from .tree import Tree, clean_path, parent_of
 
@@ -22,7 +22,8 @@ _BRANCH = re.compile(r"(?!-)[\w./\-+@]+")
 class Repos:
     """What can be asked of repositories over HTTP."""
 
-    def __init__(self, store: Store, tree: Tree) -> None:
+    def __init__(self, store: Store, tree: Tree, home: Home) -> None:
+        self._home = home
         self._store = store
         self._tree = tree
 
@@ -43,12 +44,12 @@ class Repos:
         if self._tree.find(path):
             raise exists(f"Path ({path}) already exists.")
         self._tree.make_folder(parent_of(path))
-        folder = self._tree.file(path)
+        clone = self._home.scratch_path()
         try:
-            await _git(None, "clone", "--quiet", "--", url, str(folder))
-        except BaseException:
-            discard(folder)
-            raise
+            await _git(None, "clone", "--quiet", "--", url, str(clone))
+            clone.rename(self._tree.file(path))
+        finally:
+            discard(clone)
         item = self._tree.make_repo(path)
         repo = {"id": item.object_id, "path": path, "url": url, "provider": provider}
         self._store.put("repo", item.object_id, repo)

@@ -42,11 +42,15 @@ class Store:
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = NORMAL")
             self.connection.executescript(_SCHEMA)
+            (found,) = self.connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.DatabaseError as problem:
+            found = str(problem)
+        if found != "ok":
+            found = found.splitlines()[-1]
             raise DamagedStore(
-                f"{path} cannot be read ({problem}). Move it away to start without clusters, jobs"
+                f"{path} cannot be read ({found}). Move it away to start without clusters, jobs"
                 " and secrets; the files in workspace/ and dbfs/ stay as they are."
-            ) from problem
+            )
         path.chmod(0o600)
 
     def close(self) -> None:

@@ -37,6 +37,7 @@ class Workspace:
     def __init__(self, home: Home, url: str, token: str) -> None:
         self.user = user_name()
         self._url = url
+        self._home = home
         self._store = Store(home.database)
         home.clear_scratch()
         self._tree = Tree(self._store, home, self.user)
@@ -59,7 +60,7 @@ class Workspace:
             *Files(self._disk).operations(),
             *Jobs(self._store, self._runs).operations(),
             *Secrets(self._store, self._vault).operations(),
-            *Repos(self._store, self._tree).operations(),
+            *Repos(self._store, self._tree, self._home).operations(),
             *Records(self._store, self._vault).operations(),
             *Permissions(self._store, self._known()).operations(),
             *self._mlflow.operations(),

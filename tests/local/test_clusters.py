@@ -189,6 +189,8 @@ def test_a_spec_of_years_ago_is_taken_whole(client: WorkspaceClient) -> None:
     assert got["num_workers"] == 1
     assert got["some_new_field"] == {"kept": True}
     assert got["state"] == "PENDING"
+    running = client.clusters.wait_get_cluster_running(created["cluster_id"])
+    assert running.state_message.startswith("The local workspace has no 6.0.x-scala2.11")
     client.clusters.permanent_delete(created["cluster_id"])
 
 

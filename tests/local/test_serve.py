@@ -69,6 +69,21 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_database_that_was_damaged_later(own_server: Callable[..., Any]) -> None:
+    server = own_server()
+    for number in range(300):
+        server.client.secrets.create_scope(f"scope-{number}")
+    server.stop()
+    database = server.home / "workspace.db"
+    content = bytearray(database.read_bytes())
+    content[8192:16384] = b"\xa5" * 8192
+    database.write_bytes(content)
+    done = again(server.home, "--port=0")
+    assert done.returncode == 5
+    assert done.stderr.startswith(f"{database} cannot be read (")
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_token_stays_from_start_to_start(own_server: Callable[..., Any]) -> None:
     first = own_server()
     token = first.token

@@ -3,17 +3,14 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import { fileUploadIcon } from '@jupyterlab/ui-components';
 import { CommandRegistry } from '@lumino/commands';
 
-import { drive } from './dbx';
 import { Project } from './project';
 import { symbolOf } from './states';
-import { IDbx } from './tokens';
 
 export const SHOW = 'dbx-magic:show-panel';
 
 /** Make the verbs commands, and give their ids; what they do is shown in the panel. */
 export function addCommands(
   commands: CommandRegistry,
-  dbx: IDbx,
   project: Project,
   trans: TranslationBundle
 ): string[] {
@@ -76,7 +73,7 @@ export function addCommands(
         caption: trans.__('Choose the cluster that cells run on')
       },
       async () => {
-        const { rows } = await drive(dbx.perform('clusters', {}, project.path));
+        const { rows } = await project.ask('clusters', {});
         const names = rows.map(row => `${symbolOf(row.state)} ${row.name}`);
         const { value } = await InputDialog.getItem({
           title: trans.__('Pick a Cluster'),
@@ -96,6 +93,22 @@ export function addCommands(
         icon: fileUploadIcon
       },
       () => project.propose('push', {})
+    ),
+    add(
+      'dbx-magic:pull-notebooks',
+      {
+        label: trans.__('Pull from Databricks…'),
+        caption: trans.__('Show what was edited in the workspace')
+      },
+      () => project.propose('pull', {})
+    ),
+    add(
+      'dbx-magic:publish-commits',
+      {
+        label: trans.__('Publish the Commits…'),
+        caption: trans.__('Show what goes to the remote and its pipelines')
+      },
+      () => project.propose('publish', {})
     ),
     add(
       'dbx-magic:commit-project',

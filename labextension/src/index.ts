@@ -54,7 +54,7 @@ const panel: JupyterFrontEndPlugin<void> = {
       describedBy: { args: { type: 'object', properties: {} } },
       execute: () => app.shell.activateById(panel.id)
     });
-    const commands = addCommands(app.commands, dbx, project, trans);
+    const commands = addCommands(app.commands, project, trans);
     for (const command of [SHOW, ...commands]) {
       palette?.addItem({ command, category: trans.__('Databricks') });
     }

@@ -4,12 +4,20 @@ import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { drive } from './dbx';
-import { CHANGING, IArguments, IClusterRow, IResults, Verb } from './protocol';
+import {
+  CHANGING,
+  IArguments,
+  IClusterRow,
+  IObjectDiff,
+  IResults,
+  Verb
+} from './protocol';
 import { IDbx } from './tokens';
 import { Work } from './work';
 
 /** The verbs that can show their plan before they carry it out. */
-export type Planning = 'rebuild' | 'push' | 'commit';
+export type Planning =
+  'rebuild' | 'push' | 'pull' | 'commit' | 'publish' | 'rollback';
 
 /** The project around the document in front: how it stands, and what is being done with it. */
 export class Project implements IDisposable {
@@ -23,6 +31,9 @@ export class Project implements IDisposable {
 
   /** The workspace's clusters; null until somebody looks. */
   clusters: IClusterRow[] | null = null;
+
+  /** What differs from the workspace, or why that is not known; null until somebody looks. */
+  differences: IObjectDiff[] | Error | null = null;
 
   /** The verb last begun. */
   work: Work | null = null;
@@ -42,10 +53,10 @@ export class Project implements IDisposable {
     return this._ended;
   }
 
-  /** Whether the list of clusters is looked at, and so has to be read. */
-  set showsClusters(value: boolean) {
-    if (value !== this._showsClusters) {
-      this._showsClusters = value;
+  /** Whether somebody looks, so that more than the status has to be read. */
+  set isLookedAt(value: boolean) {
+    this._isLookedAt = value;
+    if (value) {
       this.refresh();
     }
   }
@@ -62,17 +73,24 @@ export class Project implements IDisposable {
       return;
     }
     this.folder = folder;
-    this.status = this.error = this.clusters = this.work = null;
+    this.status = this.error = this.work = null;
+    this.clusters = this.differences = null;
     this._changed.emit();
     this.refresh();
     void this.findAgain();
   }
 
-  /** Read again, now. */
+  /** Read again, now. What takes longer than the status is read only then. */
   refresh(): void {
+    this.isThorough = true;
     if (this.folder !== null) {
       void this.poll.refresh();
     }
+  }
+
+  /** Perform a verb only for its result. */
+  ask<V extends Verb>(verb: V, args: IArguments[V]): Promise<IResults[V]> {
+    return drive(this.dbx.perform(verb, args, this.path));
   }
 
   /** Perform a verb, and read again when it has ended. */
@@ -154,14 +172,14 @@ export class Project implements IDisposable {
   private async read(): Promise<void> {
     const { path } = this;
     try {
-      this.status = await drive(this.dbx.perform('status', {}, path));
-      if (this._showsClusters && this.status.type === 'Status') {
-        const found = await drive(this.dbx.perform('clusters', {}, path));
-        this.clusters = found.rows;
-      }
+      this.status = await this.ask('status', {});
       this.error = null;
+      if (this._isLookedAt && this.status.type === 'Status') {
+        this._changed.emit();
+        await this.look();
+      }
     } catch (error) {
-      this.status = this.clusters = null;
+      this.status = null;
       this.error = error as Error;
     }
     if (path !== this.path) {
@@ -173,6 +191,20 @@ export class Project implements IDisposable {
     }
   }
 
+  private async look(): Promise<void> {
+    this.clusters = await this.ask('clusters', {}).then(
+      found => found.rows,
+      () => null // the status says what is the matter
+    );
+    if (this.isThorough) {
+      this.isThorough = false;
+      this.differences = await this.ask('diff', { names: true }).then(
+        found => found.objects,
+        error => error
+      );
+    }
+  }
+
   private readonly poll = new Poll({
     name: 'dbx-magic:status',
     auto: false,
@@ -181,7 +213,8 @@ export class Project implements IDisposable {
     standby: 'when-hidden'
   });
   private folder: string | null = null;
-  private _showsClusters = false;
+  private _isLookedAt = false;
+  private isThorough = true;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _ended = new Signal<this, Work>(this);
 }

@@ -52,11 +52,12 @@ def test_push_and_commit(page: Page, running: Dbx, open_panel: Any, shot: Any) -
     root = running.project.root
     open_panel(root)
     notebooks = section(page, "Notebooks")
+    expect(notebooks).to_contain_text(re.compile("train.*new here", re.DOTALL))
     notebooks.get_by_role("button", name="Push…").click()
-    expect(notebooks).to_contain_text("train")
     shot("plan")
     notebooks.get_by_role("button", name="Apply").click()
     expect(notebooks.get_by_role("status")).to_contain_text("sent (")
+    expect(notebooks).to_contain_text("equal to the workspace")
     versions = section(page, "Versions")
     versions.get_by_label("Message of the commit").fill("Train on more trips")
     versions.get_by_role("button", name="Commit…").click()
@@ -68,6 +69,46 @@ def test_push_and_commit(page: Page, running: Dbx, open_panel: Any, shot: Any) -
         ["git", "log", "--format=%s"], cwd=root, capture_output=True, text=True, check=True
     )
     assert log.stdout == "Train on more trips\n"
+
+
+def test_a_conflict(page: Page, running: Dbx, open_panel: Any, shot: Any) -> None:
+    """Both sides are shown; nothing is overwritten unless that is asked for, twice."""
+    root = running.project.root
+    drive(perform(running, "push", {"force": True, "prune": True}), lambda _: None)
+    greet = root / "workspace" / "greet.py"
+    greet.write_text(greet.read_text() + 'print("here")\n')
+    edited = b'# Databricks notebook source\nprint("there")\n'
+    running.workspace.put("/Shared/hello/greet", edited, "SOURCE", "python")
+    open_panel(root)
+    notebooks = section(page, "Notebooks")
+    notebooks.get_by_text("greet").click()
+    expect(notebooks.locator("pre")).to_contain_text('print("there")')
+    notebooks.get_by_role("button", name="Push…").click()
+    doing = notebooks.get_by_role("status")
+    expect(doing.get_by_role("button", name="Pull…")).to_be_visible()
+    expect(doing.get_by_role("button", name="Apply")).to_have_count(0)
+    shot("conflict")
+    doing.get_by_role("button", name="Overwrite…").click()
+    doing.get_by_role("button", name="Apply").click()
+    expect(doing).to_contain_text("What was overwritten is in")
+
+
+def test_go_back(page: Page, hello: Path, open_panel: Any, local: object, shot: Any) -> None:
+    spec = hello / "pipelines" / "config.cluster.json"
+    first = spec.read_text()
+    dbx = Dbx(hello)
+    drive(perform(dbx, "commit", {"message": "One worker"}), lambda _: None)
+    spec.write_text(first.replace('"num_workers": 1', '"num_workers": 2'))
+    drive(perform(dbx, "commit", {"message": "Two workers"}), lambda _: None)
+    open_panel(hello)
+    versions = section(page, "Versions")
+    versions.get_by_text("Earlier versions").click()
+    versions.get_by_role("button", name="Go back…").click()
+    expect(versions.get_by_role("status")).to_contain_text("config.cluster.json")
+    shot("plan")
+    versions.get_by_role("button", name="Apply").click()
+    expect(versions.get_by_role("button", name="Dismiss")).to_be_visible()
+    assert spec.read_text() == first
 
 
 def test_a_reload_in_the_middle_of_a_rebuild(

@@ -1,6 +1,6 @@
 import * as React from 'react';
 
-import { IPlan, IProgress } from '../protocol';
+import { IPlan, IProgress, Verb } from '../protocol';
 import { Work } from '../work';
 import { Action, Failure, IPart, Line } from './parts';
 
@@ -28,7 +28,9 @@ export function Doing(props: IPart & { work: Work }): JSX.Element {
         {!work.isDone && (
           <Action label={trans.__('Stop')} onClick={() => project.stop()} />
         )}
-        {isProposal && work.plan && <Answers {...props} plan={work.plan} />}
+        {isProposal && work.plan && (
+          <Answers {...props} verb={work.verb} plan={work.plan} />
+        )}
         {work.isDone && (
           <Action
             label={isProposal ? trans.__('Cancel') : trans.__('Dismiss')}
@@ -65,15 +67,25 @@ function Plan(props: IPart & { plan: IPlan }): JSX.Element {
 }
 
 /** The ways to go on from a plan: apply exactly it, or overwrite what is in conflict. */
-function Answers(props: IPart & { plan: IPlan }): JSX.Element {
+function Answers(props: IPart & { verb: Verb; plan: IPlan }): JSX.Element {
   const { project, trans } = props;
-  const isConflict = props.plan.changes.some(change => change.symbol === '!');
+  const isConflict =
+    props.verb === 'push' &&
+    props.plan.changes.some(change => change.symbol === '!');
   return isConflict ? (
-    <Action
-      label={trans.__('Overwrite…')}
-      title={trans.__('Shows a new plan; a backup is kept')}
-      onClick={() => void project.propose('push', { force: true })}
-    />
+    <>
+      <Action
+        isObvious
+        label={trans.__('Pull…')}
+        title={trans.__('Merge here what was edited in the workspace')}
+        onClick={() => void project.propose('pull', {})}
+      />
+      <Action
+        label={trans.__('Overwrite…')}
+        title={trans.__('Shows a new plan; a backup is kept')}
+        onClick={() => void project.propose('push', { force: true })}
+      />
+    </>
   ) : (
     <Action
       isObvious

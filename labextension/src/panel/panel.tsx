@@ -8,6 +8,7 @@ import { Project } from '../project';
 import { IResults, Verb } from '../protocol';
 import { Clusters } from './clusters';
 import { Doing } from './doing';
+import { Notebooks } from './notebooks';
 import { Action, Failure, IPart, Line, Section } from './parts';
 import { Versions } from './versions';
 
@@ -26,12 +27,12 @@ export class Panel extends ReactWidget {
 
   protected onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    this.project.showsClusters = true;
+    this.project.isLookedAt = true;
   }
 
   protected onAfterHide(message: Message): void {
     super.onAfterHide(message);
-    this.project.showsClusters = false;
+    this.project.isLookedAt = false;
   }
 
   protected onActivateRequest(message: Message): void {
@@ -96,7 +97,7 @@ function NoProject(props: IPart & { folder: string }): JSX.Element {
 function Standing(
   props: IPart & { status: Extract<IResults['status'], { type: 'Status' }> }
 ): JSX.Element {
-  const { project, status, trans } = props;
+  const { status, trans } = props;
   return (
     <>
       <Section title={status.project}>
@@ -111,24 +112,16 @@ function Standing(
       <Clusters {...props} picked={status.cluster}>
         <DoingOf {...props} verbs={['rebuild', 'start', 'stop', 'pick']} />
       </Clusters>
-      <Section title={trans.__('Notebooks')}>
-        <div className="jp-DbxPanel-actions">
-          <Action
-            disabled={project.isBusy}
-            label={trans.__('Push…')}
-            title={trans.__('Make the workspace equal to the project')}
-            onClick={() => void project.propose('push', {})}
-          />
-        </div>
-        <DoingOf {...props} verbs={['push', 'convert']} />
-      </Section>
+      <Notebooks {...props}>
+        <DoingOf {...props} verbs={['push', 'pull', 'convert']} />
+      </Notebooks>
       {status.version && (
         <Versions
           {...props}
           key={status.version.commit}
           version={status.version}
         >
-          <DoingOf {...props} verbs={['commit']} />
+          <DoingOf {...props} verbs={['commit', 'publish', 'rollback']} />
         </Versions>
       )}
     </>

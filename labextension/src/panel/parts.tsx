@@ -73,3 +73,26 @@ export function Failure(props: { error: Error }): JSX.Element {
   const hint = props.error instanceof DbxError ? props.error.hint : '';
   return <Line symbol="✗" text={props.error.message} note={hint} />;
 }
+
+/** Something that is read when it is opened. */
+export function Later<Result>(props: {
+  summary: React.ReactNode;
+  read: () => Promise<Result>;
+  show: (result: Result) => React.ReactNode;
+}): JSX.Element {
+  const [shown, setShown] = React.useState<React.ReactNode>('…');
+  const onToggle = (event: React.SyntheticEvent<HTMLDetailsElement>): void => {
+    if (event.currentTarget.open) {
+      props.read().then(
+        result => setShown(props.show(result)),
+        error => setShown(<Failure error={error} />)
+      );
+    }
+  };
+  return (
+    <details onToggle={onToggle}>
+      <summary>{props.summary}</summary>
+      {shown}
+    </details>
+  );
+}

@@ -1,7 +1,9 @@
 import * as React from 'react';
 
 import { IVersionStatus } from '../protocol';
-import { Action, IPart, Line, Section } from './parts';
+import { Action, IPart, Later, Line, Section } from './parts';
+
+const MOST_VERSIONS = 10;
 
 /** What git says, and a message to commit with. */
 export function Versions(
@@ -58,7 +60,50 @@ export function Versions(
           </div>
         </form>
       )}
+      {(version.unpublished ?? 0) > 0 && (
+        <div className="jp-DbxPanel-actions">
+          <Action
+            disabled={project.isBusy}
+            label={trans.__('Publish…')}
+            title={trans.__('To the remote, where the pipelines pick it up')}
+            onClick={() => void project.propose('publish', {})}
+          />
+        </div>
+      )}
       {props.children}
+      {version.commit !== '' && <Earlier {...props} />}
     </Section>
+  );
+}
+
+/** The last versions, each with a way back to it. */
+function Earlier(props: IPart): JSX.Element {
+  const { project, trans } = props;
+  return (
+    <Later
+      summary={trans.__('Earlier versions')}
+      read={() => project.ask('history', { rows: MOST_VERSIONS })}
+      show={history =>
+        history.versions.map((version, index) => (
+          <div key={version.commit} className="jp-DbxPanel-row">
+            <Line
+              text={version.message}
+              note={[version.commit.slice(0, 7), version.who, ...version.where]
+                .filter(Boolean)
+                .join(' · ')}
+            />
+            {index > 0 && (
+              <Action
+                label={trans.__('Go back…')}
+                title={trans.__('Make it the newest version again')}
+                onClick={() =>
+                  void project.propose('rollback', { version: version.commit })
+                }
+              />
+            )}
+          </div>
+        ))
+      }
+    />
   );
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .base import Base, Converted, stat_of
 from .errors import DbxError, GitError, ProjectError
 from .formats import outgoing
+from .notebook import parse_ipynb
 from .project import Project, write
 from .repo import Repo
 from .tree import File, Walk, split_suffix
@@ -87,9 +88,11 @@ class _Planner:
     def plan(self, walk: Walk) -> Conversions:
         problems: list[DbxError] = []
         met: set[str] = set()
-        for file in walk.files("notebooks"):
-            if isinstance(file, File):
-                met.add(file.path)
+        found = [file for file in walk.files("notebooks") if isinstance(file, File)]
+        # A notebook goes before the text that jupytext keeps beside it.
+        for file in sorted(found, key=lambda file: (not _is_ipynb(file.path), file.path)):
+            met.add(file.path)
+            if not self._is_twin(file.path):
                 try:
                     self._look_at(file)
                 except DbxError as error:
@@ -104,6 +107,19 @@ class _Planner:
             tuple(self._found),
             tuple(self._before.keys() - met),
         )
+
+    def _is_twin(self, path: str) -> bool:
+        """Whether a file is the text form of a notebook that jupytext has paired with it."""
+        stem, suffix = split_suffix(path)
+        data = self._content(f"{stem}.ipynb") or b""
+        if _is_ipynb(path) or b'"formats"' not in data:
+            return False
+        with contextlib.suppress(DbxError):
+            paired = parse_ipynb(data).metadata.get("jupytext") or {}
+            forms = str(paired.get("formats", "")).split(",")
+            kinds = [form.partition(":")[0].rpartition("/")[2].lstrip(".") for form in forms]
+            return suffix[1:] in kinds or "auto" in kinds
+        return False
 
     def _look_at(self, file: File) -> None:
         before, state = self._before.get(file.path), stat_of(file.stat)
@@ -183,6 +199,10 @@ class _Planner:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return stat_of((self._project.root / target).stat())
         return ""
+
+
+def _is_ipynb(path: str) -> bool:
+    return path.lower().endswith(".ipynb")
 
 
 def _digest(data: bytes) -> str:

@@ -9,14 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from .throttle import MOST
+from .throttle import MOST, Stopped, listen
 
 T = TypeVar("T")
 TICK = 0.5
-
-
-class Stopped(Exception):  # noqa: N818 - it is no error
-    """The crew was told to stop before this piece of work began."""
 
 
 class Crew:
@@ -49,6 +45,7 @@ class Crew:
         return future.result()
 
     def _do(self, work: Callable[[], T]) -> T:
+        listen(self._stopping)
         if self._stopping.is_set():
             raise Stopped
         return work()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .base import Base
 from .comparison import above
@@ -17,9 +17,11 @@ from .conversion import Conversions, convert_all, plan_conversions
 from .dbx import Dbx
 from .errors import DbxError, UsageError
 from .events import Note, Progress, Work
-from .remote import Folder
 from .tree import Entry, Walk, scan, split_suffix
 from .view import Line, View, duration, listed
+
+if TYPE_CHECKING:
+    from .remote import Folder
 
 T = TypeVar("T")
 _TOLD_EVERY = 0.2

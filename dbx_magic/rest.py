@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .errors import NotFoundError, WorkspaceError
-from .throttle import MOST, Throttle
+from .throttle import MOST, Throttle, pause
 
 if TYPE_CHECKING:
     import requests
@@ -36,7 +36,7 @@ class Rest:
         headers: Callable[[], Mapping[str, str]],
         *,
         patience: float = 60.0,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
         timeouts: tuple[float, float] = _TIMEOUTS,
     ) -> None:
         self.host = host
@@ -84,8 +84,8 @@ class Rest:
 
         start = time.monotonic()
         for attempt in range(1000):
-            pause = min(8.0, 0.25 * 2**attempt) * random.uniform(0.7, 1.3)  # noqa: S311
-            late = time.monotonic() - start + pause > self._patience
+            wait = min(8.0, 0.25 * 2**attempt) * random.uniform(0.7, 1.3)  # noqa: S311
+            late = time.monotonic() - start + wait > self._patience
             if attempt and again:
                 again()
             try:
@@ -116,7 +116,7 @@ class Rest:
                 )
                 if late or (refused and attempt >= 2) or not (safe or refused):
                     raise self._unreachable() from None
-                self._sleep(pause)
+                self._sleep(wait)
                 continue
             self.capabilities = frozenset(answer.headers.get("X-Dbx-Magic", "").split())
             if answer.status_code < 300:
@@ -127,14 +127,14 @@ class Rest:
                     wrong = not self._is_known and attempt + 1 >= _UNREADABLE_TRIES
                     if late or not safe or wrong:
                         raise
-                    self._sleep(pause)
+                    self._sleep(wait)
                     continue
                 self._is_known = True
                 return content
             if not late and (
                 answer.status_code in _BUSY or (safe and answer.status_code in (500, 502, 504))
             ):
-                self._sleep(_retry_after(answer) or pause)
+                self._sleep(_retry_after(answer) or wait)
                 continue
             raise self._error(answer)
         raise self._unreachable()

@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import TracebackType
 
 WIDTH = 16
 MOST = 32
+_of_thread = threading.local()
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """What a thread was waiting for is no longer wanted."""
+
+
+def listen(stopping: threading.Event) -> None:
+    """Let this thread's pauses end when the event is set."""
+    _of_thread.stopping = stopping
+
+
+def pause(seconds: float) -> None:
+    """Sleep.
+
+    Raises:
+        Stopped: the thread was told to stop meanwhile.
+    """
+    stopping: threading.Event | None = getattr(_of_thread, "stopping", None)
+    if stopping is None:
+        time.sleep(seconds)
+    elif stopping.wait(seconds):
+        raise Stopped
 
 
 class Throttle:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ import pytest
 from place import edit_there, pull, push, remote, source, write
 from wire import Fault, Request, Wire, running, status
 
+from dbx_magic import verbs
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import ConflictError, DbxError, WorkspaceError
 from dbx_magic.local_process import Server
@@ -334,3 +337,39 @@ def test_a_lock_of_somebody_else_is_respected_until_it_ends(
     dbx.workspace.put(f"{root}/.dbx/lock.json", lock % (time.time() - 1), "RAW")
     assert push(dbx).sent == ("greet",)
     assert dbx.workspace.object(f"{root}/.dbx/lock.json") is None
+
+
+def test_a_stop_does_not_wait_for_a_workspace_that_is_busy(
+    dbx: Dbx, project: Path, root: str, local: Server, wire: tuple[Wire, str]
+) -> None:
+    line = wire[0]
+    dbx.workspace.rest = Rest(wire[1], lambda: {"Authorization": f"Bearer {local.token}"})
+    line.faults = lambda _: Fault(status(429, "Retry-After: 60\r\n"))
+    work = verbs.perform(dbx, "push", {})
+    next(work)
+    begun = time.monotonic()
+    work.close()
+    assert time.monotonic() - begun < 5
+
+
+def test_a_full_disk_is_said_and_the_pull_goes_on_later(dbx: Dbx, project: Path, root: str) -> None:
+    """The limit on a file's size stands in for the disk's."""
+    push(dbx)
+    dbx.workspace.put(f"{root}/a.txt", b"small", "RAW")
+    dbx.workspace.put(f"{root}/large.txt", b"x" * 3_000_000, "RAW")
+    code = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
+        "from dbx_magic.cli import main\n"
+        "sys.exit(main(['pull']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3, done.stderr
+    assert "large.txt" in done.stderr
+    assert "cannot be written: File too large" in done.stderr
+    assert (project / "workspace/a.txt").read_text() == "small"
+    assert sorted(path.name for path in (project / "workspace").iterdir()) == ["a.txt", "greet.py"]
+    assert pull(dbx).taken == ("large.txt",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -414,3 +415,103 @@ def test_watch_pushes_what_is_saved_until_it_is_stopped(dbx: Dbx, project: Path,
     until("1 sent (train)")
     work.close()
     assert remote(dbx, root)["python:train"] == source("a = 3")
+
+
+@pytest.fixture
+def colleague(dbx: Dbx, git_project: Path, tmp_path: Path) -> Iterator[Dbx]:
+    """Another checkout of the same repository, with everything that was pushed so far."""
+    push(dbx)
+    clone = tmp_path / "clone" / "hello"
+    dbx.repo.run("clone", "-q", str(git_project), str(clone))
+    other = Dbx(clone)
+    assert push(other).sent == ()
+    yield other
+    other.close()
+
+
+def commit(dbx: Dbx, message: str) -> None:
+    dbx.repo.run("add", "-A")
+    dbx.repo.run("commit", "-qm", message)
+
+
+def test_what_a_colleague_committed_and_pushed_is_no_conflict_once_it_is_merged(
+    dbx: Dbx, git_project: Path, root: str, colleague: Dbx
+) -> None:
+    there = colleague.project.root
+    write(there, "workspace/greet.py", source("print('colleague')"))
+    write(there, "workspace/new.py", source("new"))
+    commit(colleague, "Edit")
+    assert push(colleague).sent == ("greet", "new")
+    write(git_project, "workspace/greet.py", source("print('before merging')"))
+    with pytest.raises(ConflictError, match="edited in the workspace and here"):
+        push(dbx)
+    dbx.repo.run("checkout", "-q", "--", "workspace")
+    dbx.repo.run("pull", "-q", "--ff-only", str(there), "HEAD")
+    write(git_project, "workspace/greet.py", source("print('on top of it')"))
+    result = push(dbx)
+    assert (result.sent, result.removed) == (("greet",), ())
+    assert "python:new" in remote(dbx, root)
+
+
+def test_a_checkout_that_is_behind_does_not_remove_what_is_new(
+    dbx: Dbx, git_project: Path, root: str, colleague: Dbx
+) -> None:
+    there = colleague.project.root
+    write(there, "workspace/new.py", source("new"))
+    commit(colleague, "New")
+    push(colleague)
+    write(git_project, "workspace/mine.py", source("mine"))
+    result = push(dbx)
+    assert (result.sent, result.removed, result.left) == (("mine",), (), ("new",))
+
+
+def test_a_clone_removes_what_a_later_commit_removed(
+    dbx: Dbx, git_project: Path, root: str, colleague: Dbx, tmp_path: Path
+) -> None:
+    there = colleague.project.root
+    write(there, "workspace/new.py", source("new"))
+    commit(colleague, "New")
+    push(colleague)
+    (there / "workspace/new.py").unlink()
+    commit(colleague, "Gone")
+    clone = tmp_path / "ci" / "hello"
+    colleague.repo.run("clone", "-q", str(there), str(clone))
+    runner = Dbx(clone)
+    assert push(runner).removed == ("new",)
+    runner.close()
+
+
+def test_a_notebook_that_jupytext_has_paired_is_one_notebook(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    notebook = json.loads(ipynb("a = 1"))
+    notebook["metadata"]["jupytext"] = {"formats": "ipynb,py:percent"}
+    write(project, "notebooks/train.ipynb", json.dumps(notebook))
+    write(project, "notebooks/train.py", "# %%\na = 1\n")
+    write(project, "notebooks/train.csv", "a\n")
+    assert push(dbx).sent == ("greet", "train", "train.csv")
+    assert remote(dbx, root)["python:train"] == source("a = 1")
+
+
+def test_a_notebook_and_a_script_of_one_name_that_are_no_pair_are_an_error(
+    dbx: Dbx, project: Path
+) -> None:
+    write(project, "notebooks/train.ipynb", ipynb("a = 1"))
+    write(project, "notebooks/train.py", "# %%\na = 2\n")
+    with pytest.raises(ProjectError, match=r"would both be converted to workspace/train\.py"):
+        push(dbx)
+
+
+def test_a_push_that_is_stopped_gives_its_lock_back(dbx: Dbx, project: Path, root: str) -> None:
+    for number in range(50):
+        write(project, f"workspace/n{number}.py", source(f"{number}"))
+    work = verbs.perform(dbx, "push", {})
+    for event in work:
+        if isinstance(event, events.Progress) and event.state.startswith("sending"):
+            break
+    work.close()
+    assert dbx.workspace.object(f"{root}/.dbx/lock.json") is None
+    with dbx.project.lock():
+        pass
+    push(dbx)
+    assert len(remote(dbx, root)) == 51

@@ -213,7 +213,8 @@ async def _run(*command: str, env: Mapping[str, str] | None = None) -> tuple[int
 def _reason(said: str) -> str:
     """What an installer said, in a line or two."""
     lines = [re.sub(r"^[\s×╰─▶│]*(error: )?", "", line).strip() for line in said.splitlines()]
-    causes = [line for line in lines if line.startswith("Caused by: ")]
+    # A chain of causes: the first says what failed, the last why; between them stand mechanics.
+    causes = [line for line in lines if re.match(r"(Caused by|cause): ", line)]
     if causes:
         lines = [lines[0], causes[-1]]
     return " ".join(filter(None, lines))[:600] or "the installer gave no reason"

@@ -219,10 +219,8 @@ def start_if_stopped(dbx: Dbx, cluster_id: str) -> None:
             raise
 
 
-def wait_running(
-    dbx: Dbx, cluster_id: str, *, libraries: bool = True, timeout: float = TIMEOUT
-) -> Work[Json]:
-    """Wait until a cluster runs and, with ``libraries``, none of them is being installed any more.
+def wait_running(dbx: Dbx, cluster_id: str, *, timeout: float = TIMEOUT) -> Work[Json]:
+    """Wait until a cluster runs and no library is being installed any more.
 
     Raises:
         WorkspaceError: the cluster ended instead (the message says why), or time is up.
@@ -236,8 +234,6 @@ def wait_running(
             )
         if cluster.get("state") not in READY:
             return state_words(cluster)
-        if not libraries:
-            return ""
         statuses = dbx.workspace.libraries(cluster_id)
         waiting = still_installing(statuses)
         count = f" ({len(statuses) - len(waiting) + 1} of {len(statuses)})"

@@ -115,7 +115,7 @@ def _left_out(body: Json, told: Json) -> Iterator[Difference]:
         if key in ("cluster_name", *SIZE) or key not in properties or filled:
             continue
         if key in TEXTS:
-            for name, item in value.items():
+            for name, item in (value or {}).items():
                 if name not in body.get(key, {}) and not name.startswith("dbx_"):
                     yield Difference(f"{key}.{name}", item, None)
         elif key not in body and value:

@@ -26,7 +26,7 @@ from .dbx import Dbx
 from .drift import TAG, differences, told_body
 from .errors import GitError, NotFoundError, ProjectError, UsageError, WorkspaceError
 from .events import Note, Planned, Work
-from .library import FAILED, library_key, library_name
+from .library import FAILED, failures, library_key, library_name
 from .offered import NODE_TYPES, check_node_types, check_policy, check_runtime
 from .rebuild_plan import (
     NEW,
@@ -326,12 +326,15 @@ class _Rebuilding:
             return error
         if self.cluster_id != NEW:
             new = self.dbx.workspace.cluster(self.cluster_id)
-            if new.get("state") not in (*ENDED, *READY):
-                return error  # time is up; it may still start
+            if new.get("state") not in ENDED and not failures(self._statuses()):
+                return error  # time is up; it may still get ready
             self.dbx.workspace.delete_cluster(self.cluster_id)
         old = self.dbx.workspace.cluster(left[0].cluster_id)
-        return _more(
-            error, f"The new cluster was deleted; the old one is as it was, {state_words(old)}."
+        return WorkspaceError(
+            f"{error.message} The new cluster was deleted; "
+            f"the old one is as it was, {state_words(old)}.",
+            "Correct the spec and `rebuild` again.",
+            code=error.code,
         )
 
     def _exists(self, cluster_id: str | None) -> bool:

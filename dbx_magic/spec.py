@@ -160,11 +160,12 @@ def _named(value: Json, name: str) -> dict[str, Any]:
                 return [replaced(inner) for inner in item]
         return item
 
-    full = {"cluster_name": name} | {key: replaced(item) for key, item in value.items()}
+    said = {key: replaced(item) for key, item in value.items() if item is not None}
+    full = {"cluster_name": name} | said
     for key in TEXTS:
         if isinstance(full.get(key), dict):
             full[key] = {name: _text(item) for name, item in full[key].items()}
-    return {key: item for key, item in full.items() if item is not None}
+    return full
 
 
 def _text(item: Any) -> Any:

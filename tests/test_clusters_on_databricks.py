@@ -524,6 +524,19 @@ class TestWhatCannotBe:
         assert len(databricks.named()) == 2
         assert there.project.picked != "old"
 
+    def test_a_fresh_cluster_that_takes_too_long_is_waited_for_by_the_next_rebuild(
+        self, there: Dbx, databricks: Databricks
+    ) -> None:
+        databricks.add("old", spark_conf={"spark.a": "1"})
+        databricks.hold = True
+        with pytest.raises(WorkspaceError, match="still starting"):
+            do(there, "rebuild", fresh=True, timeout=0.1)
+        assert len(databricks.named()) == 2
+        databricks.hold = False
+        do(there, "rebuild")
+        assert [item["cluster_id"] for item in databricks.named()] != ["old"]
+        assert len(databricks.named()) == 1
+
     def test_a_first_cluster_that_does_not_start_stays_for_its_events(
         self, there: Dbx, databricks: Databricks, write_spec: Callable[..., None]
     ) -> None:

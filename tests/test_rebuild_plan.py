@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dbx_magic.drift import TAG, differences, told_body
 from dbx_magic.rebuild_plan import (
@@ -351,3 +353,88 @@ def test_the_configuration_of_a_cluster_is_a_spec_again() -> None:
     unknowing = {key: value for key, value in cluster.items() if key != "spec"}
     assert told_body(unknowing)["azure_attributes"]["first_on_demand"] == 1
     assert not {"state", "cluster_id", "start_time"} & set(told_body(unknowing))
+
+
+TEXT = st.sampled_from(["", "a", "b"])
+BODIES = st.fixed_dictionaries(
+    {"cluster_name": st.just("hello"), "spark_version": st.sampled_from(["15.4", "16.4"])},
+    optional={
+        "node_type_id": TEXT,
+        "driver_node_type_id": TEXT,
+        "autotermination_minutes": st.sampled_from([0, 60]),
+        "enable_elastic_disk": st.booleans(),
+        "spark_conf": st.dictionaries(TEXT, TEXT),
+        "custom_tags": st.dictionaries(TEXT, TEXT),
+        "azure_attributes": st.dictionaries(TEXT, TEXT | st.integers(0, 2)),
+        "init_scripts": st.lists(st.fixed_dictionaries({"dbfs": st.dictionaries(TEXT, TEXT)})),
+    },
+)
+SIZES = st.sampled_from(
+    [{"num_workers": 0}, {"num_workers": 3}, {"autoscale": {"min_workers": 1, "max_workers": 2}}]
+)
+STATES = st.sampled_from(["RUNNING", "TERMINATED", "PENDING", "RESTARTING", "TERMINATING"])
+STATUSES = st.lists(
+    st.tuples(
+        st.sampled_from([HUMANIZE, HUMANIZE_NEW, PENGUINS]),
+        st.sampled_from(["INSTALLED", "FAILED", "PENDING", "UNINSTALL_ON_RESTART"]),
+    ),
+    unique_by=lambda item: str(item[0]),
+)
+WANTED = st.none() | st.lists(st.sampled_from([HUMANIZE_NEW, PENGUINS]), unique_by=str).map(tuple)
+
+
+def applied(there: Seen, steps: tuple[Step, ...]) -> Seen:
+    """What a workspace makes of a cluster by these steps, as its documentation says."""
+    cluster = dict(there.cluster)
+    libraries = {str(item["library"]): dict(item) for item in there.libraries}
+    restarted = cluster["state"] != "RUNNING"
+    for step in steps:
+        match step:
+            case Edit():
+                told = {key: value for key, value in step.body.items() if key != "cluster_id"}
+                cluster = {"cluster_id": step.cluster_id, "filled_in": 1, **told, "spec": told}
+                restarted = True
+            case Resize():
+                kept = {k: v for k, v in cluster.items() if k not in ("num_workers", "autoscale")}
+                cluster = {**kept, **step.size}
+            case Restart():
+                restarted = True
+            case Uninstall():
+                for item in step.libraries:
+                    libraries[str(item)]["status"] = "UNINSTALL_ON_RESTART"
+            case Install():
+                for item in step.libraries:
+                    libraries[str(item)] = {"library": item, "status": "INSTALLED"}
+    if restarted:
+        libraries = {k: v for k, v in libraries.items() if v["status"] != "UNINSTALL_ON_RESTART"}
+    ready = [
+        item if item["status"] != "PENDING" else {**item, "status": "INSTALLED"}
+        for item in libraries.values()
+    ]
+    return Seen({**cluster, "state": "RUNNING"}, tuple(ready))
+
+
+@given(
+    st.builds(dict.__or__, BODIES, SIZES),
+    st.builds(dict.__or__, BODIES, SIZES),
+    STATES,
+    STATUSES,
+    WANTED,
+)
+def test_after_a_rebuild_there_is_nothing_left_to_do(
+    told: dict[str, Any],
+    body: dict[str, Any],
+    state: str,
+    statuses: list[tuple[Mapping[str, Any], str]],
+    wanted: tuple[Mapping[str, Any], ...] | None,
+) -> None:
+    there = Seen(
+        {"cluster_id": "c-1", "state": state, **told, "spec": told},
+        tuple({"library": library, "status": status} for library, status in statuses),
+    )
+    spec = ClusterSpec("hello", body, wanted)
+    tags = {TAG: spec.configuration}
+    after = applied(there, plan_rebuild(spec, [there], tags=tags).steps)
+    again = plan_rebuild(spec, [after], tags=tags)
+    assert again.steps == ()
+    assert again.changes == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -268,3 +269,13 @@ def test_every_value_of_any_json_is_found_where_it_stands(value: Any, indent: An
                 check(inner, (*path, name))
 
     check(value, ())
+
+
+FIELDS = st.sampled_from(sorted(schema()["properties"])) | st.text(max_size=5)
+
+
+@given(st.dictionaries(FIELDS, VALUES, max_size=6))
+def test_whatever_a_file_holds_it_is_read_or_refused_in_words(fields: dict[str, Any]) -> None:
+    text = json.dumps({"spark_version": "x", "node_type_id": "m", "num_workers": 1} | fields)
+    with contextlib.suppress(ProjectError):
+        assert parse(text).name

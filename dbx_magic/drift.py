@@ -112,7 +112,8 @@ def _left_out(body: Json, told: Json) -> Iterator[Difference]:
     properties = schema()["properties"]
     for key, value in told.items():
         filled = key == "driver_node_type_id" and value == told.get("node_type_id")
-        if key in ("cluster_name", *SIZE) or key not in properties or filled:
+        known = key in properties and is_sent(key) and key not in ("cluster_name", *SIZE)
+        if filled or not known:
             continue
         if key in TEXTS:
             for name, item in (value or {}).items():

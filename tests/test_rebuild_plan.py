@@ -44,9 +44,10 @@ SPEC = ClusterSpec("hello", BODY)
 TAGS = {TAG: SPEC.configuration}
 
 
-def seen(
-    libraries: Mapping[str, Any] | None = None, *, cluster_id: str = "c-1", **changes: Any
-) -> Seen:
+Status = tuple[Mapping[str, Any], str]
+
+
+def seen(*statuses: Status, cluster_id: str = "c-1", **changes: Any) -> Seen:
     """A cluster equal to ``SPEC``, as a workspace tells it: more fields than anybody asked for."""
     cluster = {
         **BODY,
@@ -61,15 +62,8 @@ def seen(
         **changes,
     }
     cluster.setdefault("spec", {key: cluster[key] for key in BODY})
-    statuses = [
-        {"library": library, "status": status}
-        for library, status in (libraries or {}).get("statuses", [])
-    ]
-    return Seen(cluster, tuple(statuses))
-
-
-def have(*statuses: tuple[Mapping[str, Any], str]) -> dict[str, Any]:
-    return {"statuses": statuses}
+    libraries = ({"library": library, "status": status} for library, status in statuses)
+    return Seen(cluster, tuple(libraries))
 
 
 def kinds(steps: tuple[Step, ...]) -> str:
@@ -123,7 +117,7 @@ CASES: list[tuple[str, ClusterSpec, list[Seen], dict[str, Any], str, str]] = [
     (
         "library there",
         spec(HUMANIZE),
-        [seen(have((HUMANIZE, "INSTALLED")))],
+        [seen((HUMANIZE, "INSTALLED"))],
         {},
         "",
         "is running, equal to its spec",
@@ -131,7 +125,7 @@ CASES: list[tuple[str, ClusterSpec, list[Seen], dict[str, Any], str, str]] = [
     (
         "library under way",
         spec(HUMANIZE),
-        [seen(have((HUMANIZE, "RESOLVING")))],
+        [seen((HUMANIZE, "RESOLVING"))],
         {},
         "Run",
         "will be waited for",
@@ -139,7 +133,7 @@ CASES: list[tuple[str, ClusterSpec, list[Seen], dict[str, Any], str, str]] = [
     (
         "library failed before",
         spec(HUMANIZE),
-        [seen(have((HUMANIZE, "FAILED")))],
+        [seen((HUMANIZE, "FAILED"))],
         {},
         "Install Run",
         "gets libraries",
@@ -147,7 +141,7 @@ CASES: list[tuple[str, ClusterSpec, list[Seen], dict[str, Any], str, str]] = [
     (
         "library of another version",
         spec(HUMANIZE_NEW),
-        [seen(have((HUMANIZE, "INSTALLED")))],
+        [seen((HUMANIZE, "INSTALLED"))],
         {},
         "Uninstall Restart Install Run",
         "will be restarted",
@@ -155,7 +149,7 @@ CASES: list[tuple[str, ClusterSpec, list[Seen], dict[str, Any], str, str]] = [
     (
         "library too many",
         ClusterSpec("hello", BODY, ()),
-        [seen(have((HUMANIZE, "INSTALLED")))],
+        [seen((HUMANIZE, "INSTALLED"))],
         {},
         "Uninstall Restart Run",
         "will be restarted",
@@ -163,7 +157,7 @@ CASES: list[tuple[str, ClusterSpec, list[Seen], dict[str, Any], str, str]] = [
     (
         "library too many on a stopped one goes without a restart",
         ClusterSpec("hello", BODY, ()),
-        [seen(have((HUMANIZE, "PENDING")), state="TERMINATED")],
+        [seen((HUMANIZE, "PENDING"), state="TERMINATED")],
         {},
         "Uninstall Run",
         "will be started",
@@ -171,7 +165,7 @@ CASES: list[tuple[str, ClusterSpec, list[Seen], dict[str, Any], str, str]] = [
     (
         "killed between uninstall and restart",
         ClusterSpec("hello", BODY, ()),
-        [seen(have((HUMANIZE, "UNINSTALL_ON_RESTART")))],
+        [seen((HUMANIZE, "UNINSTALL_ON_RESTART"))],
         {},
         "Restart Run",
         "will be restarted",
@@ -179,7 +173,7 @@ CASES: list[tuple[str, ClusterSpec, list[Seen], dict[str, Any], str, str]] = [
     (
         "libraries that the spec says nothing of stay",
         SPEC,
-        [seen(have((HUMANIZE, "INSTALLED"), (PENGUINS, "FAILED")))],
+        [seen((HUMANIZE, "INSTALLED"), (PENGUINS, "FAILED"))],
         {},
         "",
         "is running, equal to its spec",
@@ -187,7 +181,7 @@ CASES: list[tuple[str, ClusterSpec, list[Seen], dict[str, Any], str, str]] = [
     (
         "edit and upgrade share one restart",
         spec(HUMANIZE_NEW, spark_version=OLDER),
-        [seen(have((HUMANIZE, "INSTALLED")))],
+        [seen((HUMANIZE, "INSTALLED"))],
         {},
         "Uninstall Edit Install Run",
         "edited and restarted",
@@ -256,7 +250,7 @@ def test_steps_carry_what_the_api_takes() -> None:
     )
     sized = plan_rebuild(spec(**SMALL), [seen()], tags=TAGS)
     assert sized.steps[0] == Resize("c-1", {"autoscale": {"min_workers": 1, "max_workers": 4}})
-    upgraded = plan_rebuild(spec(HUMANIZE_NEW), [seen(have((HUMANIZE, "INSTALLED")))], tags=TAGS)
+    upgraded = plan_rebuild(spec(HUMANIZE_NEW), [seen((HUMANIZE, "INSTALLED"))], tags=TAGS)
     assert upgraded.steps[:3] == (
         Uninstall("c-1", (HUMANIZE,)),
         Restart("c-1"),
@@ -268,7 +262,7 @@ def test_steps_carry_what_the_api_takes() -> None:
 
 def test_changes_say_what_was_what_will_be_and_what_it_costs() -> None:
     wanted = spec(HUMANIZE_NEW, PENGUINS, spark_version=OLDER, num_workers=3)
-    plan = plan_rebuild(wanted, [seen(have((HUMANIZE, "INSTALLED")))], tags={})
+    plan = plan_rebuild(wanted, [seen((HUMANIZE, "INSTALLED"))], tags={})
     told = [(c.symbol, c.subject, c.before, c.after, c.reason) for c in plan.changes]
     assert told == [
         ("~", "spark_version", "16.4.x-scala2.12", OLDER, "needs a restart"),
@@ -337,6 +331,11 @@ class TestDifferences:
             ("−", "policy_id", "p"),
             ("−", "custom_tags.team", "a"),
         }
+
+    def test_a_cluster_made_of_the_file_as_it_stands_is_equal(self) -> None:
+        """Databricks' old command line sends all of it, schema and libraries included."""
+        told = {**BODY, "$schema": "cluster.schema.json", "libraries": [HUMANIZE]}
+        assert differences(SPEC, seen(custom_tags={}, **told, spec=told).cluster) == []
 
     def test_what_the_workspace_says_it_was_told_is_no_endless_drift(self) -> None:
         """A policy may put words into our mouth; after one edit with our tag they stand."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import shlex
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -53,6 +54,12 @@ class Sources:
 def count(done: str, names: tuple[str, ...]) -> str:
     """Say how many things were done, and which: ``2 sent (train, score)``."""
     return f"{len(names):,} {done} ({listed(names)})" if names else ""
+
+
+def command(verb: str, paths: tuple[str, ...], *, to: str, **options: bool) -> str:
+    """Write a verb with its arguments as it is typed."""
+    given = [f"--{name}" for name, value in options.items() if value]
+    return shlex.join([verb, *paths, *given, *(["--to", to] if to else [])])
 
 
 @contextlib.contextmanager
@@ -174,7 +181,7 @@ def _this(dbx: Dbx) -> str:
 def _object(dbx: Dbx, names: Set[str], path: str) -> str:
     """The name in the workspace of what a path means; empty for everything."""
     root = dbx.project.root
-    full = Path(os.path.normpath(Path.cwd() / path))
+    full = Path(os.path.normpath(dbx.here / path))
     inside = full.relative_to(root).as_posix() if full.is_relative_to(root) else path
     for name in (inside, path.strip("/")):
         if name in (".", "notebooks", "workspace"):

@@ -26,7 +26,7 @@ from .conversion import convert_all, plan_conversions
 from .crew import Crew, Pile
 from .dbx import Dbx
 from .events import Planned, Progress, Work
-from .exchange import chosen_by, count, entries_of, open_base, root_of, ticking
+from .exchange import chosen_by, command, count, entries_of, open_base, root_of, ticking
 from .plan import Change, Plan
 from .pulling import Came, Puller
 from .remote import Folder
@@ -114,7 +114,7 @@ def pull(
             for step in pull_steps(sides.differences, force=force)
             if chosen(step.path) and not walk.ignores(f"workspace/{step.path}")
         )
-        plan = _plan(folder, steps)
+        plan = _plan(folder, steps, command("pull", paths, force=force, to=to))
         if dry_run:
             yield Planned(plan)
             return _result(folder, sides, chosen, [], begun, dry_run=True)
@@ -167,7 +167,7 @@ def _convert_again(dbx: Dbx, base: Base) -> None:
         pass
 
 
-def _plan(folder: Folder, steps: tuple[PullStep, ...]) -> Plan[PullStep]:
+def _plan(folder: Folder, steps: tuple[PullStep, ...], apply: str) -> Plan[PullStep]:
     changes: list[Change] = []
     for step in steps:
         match step:
@@ -180,7 +180,7 @@ def _plan(folder: Folder, steps: tuple[PullStep, ...]) -> Plan[PullStep]:
             case Conflict():
                 changes.append(Change("!", step.path, reason=step.reason))
     words = f"{counted(len(steps), 'change')} to pull" if steps else "nothing to pull"
-    return Plan(f"{folder.root}: {words}", steps, tuple(changes), "pull")
+    return Plan(f"{folder.root}: {words}", steps, tuple(changes), apply)
 
 
 def _result(
@@ -309,7 +309,8 @@ def _lines(dbx: Dbx, sides: Sides, one: Difference) -> tuple[str, ...]:
             for pair in cell_pairs(*texts, entry.file if entry else one.path)
             for line in (
                 f"@@ cell {pair.number} @@",
-                *_unified(pair.there or "", pair.here or ""),
+                # One cell is small: where in it the lines are needs no saying.
+                *islice(_unified(pair.there or "", pair.here or ""), 1, None),
             )
         )
     return tuple(_unified(texts[1], texts[0]))

@@ -19,6 +19,7 @@ from .errors import ConflictError, DbxError, GitError
 from .events import Note, Planned, Progress, Work
 from .exchange import (
     chosen_by,
+    command,
     count,
     entries_of,
     open_base,
@@ -175,8 +176,9 @@ def _push(
                     for step in push_steps(sides.differences, force=force, prune=prune)
                     if chosen(step.path)
                 )
-                plan = _plan(dbx, folder, sides, steps)
                 conflicts = [step for step in steps if isinstance(step, Conflict)]
+                again = command("push", paths, force=force, prune=prune, to=to)
+                plan = _plan(dbx, folder, sides, steps, "" if conflicts else again)
                 if dry_run or conflicts:
                     yield Planned(plan)
                 if dry_run:
@@ -221,7 +223,9 @@ def _commit(dbx: Dbx) -> tuple[str, bool]:
         return "", False
 
 
-def _plan(dbx: Dbx, folder: Folder, sides: Sides, steps: tuple[PushStep, ...]) -> Plan[PushStep]:
+def _plan(
+    dbx: Dbx, folder: Folder, sides: Sides, steps: tuple[PushStep, ...], apply: str
+) -> Plan[PushStep]:
     changes: list[Change] = []
     for step in steps:
         match step:
@@ -237,7 +241,7 @@ def _plan(dbx: Dbx, folder: Folder, sides: Sides, steps: tuple[PushStep, ...]) -
     title = (
         f"{folder.root}: {counted(len(steps), 'change')}" if steps else f"{folder.root} is equal"
     )
-    return Plan(title, steps, tuple(changes), "push")
+    return Plan(title, steps, tuple(changes), apply)
 
 
 def _sides_of(sides: Sides, dbx: Dbx, path: str) -> list[Change]:

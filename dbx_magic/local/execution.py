@@ -291,10 +291,13 @@ class Execution:
         if libraries:
             add_libraries(cluster, libraries)
             lifecycle.save(cluster)
-        if cluster.record.state == "TERMINATED":
-            lifecycle.start(cluster, self.run.creator)
+        # A cluster that was made for this run is starting already; it gets no second try.
+        may_start = cluster.record.source != "JOB"
         while cluster.record.state not in ("RUNNING", "RESIZING"):
-            if cluster.record.state in ("TERMINATED", "ERROR"):
+            if cluster.record.state == "TERMINATED" and may_start:
+                lifecycle.start(cluster, self.run.creator)
+                may_start = False
+            elif cluster.record.state == "TERMINATED":
                 why = cluster.record.state_message or "it was terminated"
                 raise TaskFailed("CLUSTER_ERROR", f"Cluster did not start: {why}")
             await cluster.bell.wait()

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Coroutine
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .cluster import LIVE, Cluster, Library, Record, Spec, new_cluster_id, now
 from .disk import real_file
@@ -20,6 +20,9 @@ from .home import Home
 from .launch import InitScript, deliver_logs, init_scripts, run_init_scripts
 from .offers import runtime_note
 from .store import Store
+
+if TYPE_CHECKING:
+    from .environment import Environment
 
 # Scripts ask for the list until they see PENDING once; a cluster that runs at once makes them
 # wait for ever.
@@ -56,13 +59,6 @@ class Lifecycle:
             return self.clusters[cluster_id]
         except KeyError:
             raise invalid(f"Cluster {cluster_id} does not exist") from None
-
-    def running(self, cluster_id: str) -> Cluster:
-        """The cluster with this id, if code can run on it."""
-        cluster = self.get(cluster_id)
-        if cluster.record.state not in ("RUNNING", "RESIZING"):
-            raise unexpected(cluster)
-        return cluster
 
     def create(self, spec: Spec, user: str, source: str = "API") -> Cluster:
         """A new cluster that starts."""
@@ -147,6 +143,8 @@ class Lifecycle:
 
     def event(self, cluster: Cluster, kind: str, **details: Any) -> None:
         """Note what happened to a cluster, for ``clusters/events``."""
+        if cluster.cluster_id not in self.clusters:
+            return
         self._store.connection.execute(
             "INSERT INTO cluster_events VALUES (?, ?, ?, ?)",
             (cluster.cluster_id, now(), kind, json.dumps(details)),
@@ -320,24 +318,32 @@ class Lifecycle:
             await asyncio.sleep(_DELIVERY_SECONDS)
 
     async def _install(self, cluster: Cluster) -> None:
-        from .environment import InstallFailed
-
         assert cluster.environment  # noqa: S101 - for the type checker
         try:
             while waiting := [
                 item for item in cluster.record.libraries if item.status == "PENDING"
             ]:
-                library = waiting[0]
-                library.status = "INSTALLING"
-                self.save(cluster)
-                try:
-                    await cluster.environment.install(self._on_disk(library.library))
-                    library.status = "INSTALLED"
-                except InstallFailed as problem:
-                    library.status, library.messages = "FAILED", [str(problem)]
-                self.save(cluster)
+                await self._install_one(cluster, cluster.environment, waiting[0])
         finally:
             cluster.installing = False
+
+    async def _install_one(
+        self, cluster: Cluster, environment: Environment, library: Library
+    ) -> None:
+        from .environment import InstallFailed
+
+        library.status = "INSTALLING"
+        self.save(cluster)
+        try:
+            await environment.install(self._on_disk(library.library))
+            # It may be unwanted by now.
+            library.status = "INSTALLED" if library.status == "INSTALLING" else library.status
+        except InstallFailed as problem:
+            library.status, library.messages = "FAILED", [str(problem)]
+        except Exception as problem:  # noqa: BLE001 - nobody may wait for it for ever
+            _log.exception("Library %s of cluster %s", library.library, cluster.cluster_id)
+            library.status, library.messages = "FAILED", [f"Internal error: {problem}"]
+        self.save(cluster)
 
     def _on_disk(self, library: dict[str, Any]) -> dict[str, Any]:
         """The library, with the file of this machine where it names one of the workspace."""

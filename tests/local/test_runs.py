@@ -254,6 +254,24 @@ def test_a_run_whose_cluster_ends_says_so(
     assert run.tasks[0].status.termination_details.code.value == "CLUSTER_ERROR"
 
 
+def test_a_run_starts_a_cluster_that_is_stopped(
+    client: WorkspaceClient, spec: dict[str, Any], notebook: Notebook
+) -> None:
+    path = notebook("here", "dbutils.notebook.exit('here')")
+    stopped = client.clusters.create(cluster_name="stopped", **spec).cluster_id
+    client.clusters.delete(stopped)
+    run = submit(client, task("a", path, stopped))
+    assert run.state.result_state == SUCCESS
+    client.clusters.permanent_delete(stopped)
+    broken = client.clusters.create(
+        cluster_name="broken", spark_conf={"spark.master": "nowhere"}, **spec
+    ).cluster_id
+    run = submit(client, task("a", path, broken))
+    assert run.state.life_cycle_state == RunLifeCycleState.INTERNAL_ERROR
+    assert "Cluster did not start" in run.tasks[0].state.state_message
+    client.clusters.permanent_delete(broken)
+
+
 def test_timeouts_and_retries(client: WorkspaceClient, cluster_id: str, notebook: Notebook) -> None:
     endless = notebook("endless", "import time\nwhile True: time.sleep(0.1)")
     run = submit(client, task("a", endless, cluster_id, timeout_seconds=2))

@@ -64,15 +64,25 @@ class Base:
     """
 
     def __init__(self, file: Path, place: str) -> None:
+        self._file = file
         self._place = place
-        try:
+        with self._errors():
             self._db = sqlite3.connect(file, timeout=10, check_same_thread=False)
+        with self._errors():
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(_SCHEMA)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:  # no space, no permission, in use
+            raise ProjectError(f"{self._file} cannot be written: {error}.") from None
         except sqlite3.DatabaseError as error:
+            self._db.close()
             raise ProjectError(
-                f"{file} cannot be read: {error}.",
+                f"{self._file} cannot be read: {error}.",
                 "Delete it: the next push compares with the record in the workspace instead.",
             ) from None
 
@@ -83,7 +93,7 @@ class Base:
     @contextlib.contextmanager
     def saving(self) -> Iterator[None]:
         """Write everything that happens inside, or nothing."""
-        with self._db:
+        with self._errors(), self._db:
             yield
 
     def known(self) -> dict[str, Known]:

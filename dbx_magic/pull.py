@@ -25,6 +25,7 @@ from .comparison import (
 from .conversion import convert_all, plan_conversions
 from .crew import Crew, Pile
 from .dbx import Dbx
+from .errors import ConflictError
 from .events import Planned, Progress, Work
 from .exchange import chosen_by, command, count, entries_of, open_base, root_of, ticking
 from .plan import Change, Plan
@@ -49,6 +50,11 @@ class Pulled:
     backup: str = ""
     dry_run: bool = False
     seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """4, as for every conflict, when somebody has to decide."""
+        return ConflictError.exit_code if self.unsettled else 0
 
     def view(self) -> View:
         """One line of what was done; one more for each thing that is left to do."""

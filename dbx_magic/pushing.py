@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 
@@ -34,7 +35,8 @@ def must_fit(entries: Iterable[Entry]) -> None:
     """
     for entry in entries:
         limit = NOTEBOOK_LIMIT if entry.content.kind == "notebook" else FILE_LIMIT
-        if entry.size > limit:
+        # Of an .ipynb only the source is sent, not the outputs.
+        if entry.size > limit and not entry.file.endswith(".ipynb"):
             raise ProjectError(
                 f"{entry.file} has {size(entry.size)}; a workspace takes {size(limit)} for a "
                 f"{entry.content.kind}.",
@@ -116,7 +118,7 @@ class Pushing:
             pile.add(partial(self._sender.send, step, entry, seen))
         for sent in pile.results():
             if sent is not None:
-                self._arrived.append(sent)
+                self._arrived.append(replace(sent, data=b""))
                 self._done += 1
                 self._bytes += len(sent.data)
                 text = sent.data if sent.content.kind == "notebook" else None

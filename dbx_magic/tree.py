@@ -82,6 +82,9 @@ class Walk:
                     self.leftovers.append(Path(entry.path))
                 continue
             name = f"{path}/{entry.name}"
+            if not _is_text(name):
+                self.skipped.append(f"{name!r} is no name in UTF-8, so it was left out.")
+                continue
             inside = seen
             if entry.is_symlink():
                 real = os.path.realpath(entry.path)
@@ -154,6 +157,14 @@ def _rules_above(root: Path) -> Iterator[_Rules]:
             text = (folder / ".gitignore").read_text(encoding="utf-8", errors="replace")
             add = "" if folder == root else root.relative_to(folder).as_posix() + "/"
             yield _rules("", text.splitlines(), add)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def split_suffix(path: str) -> tuple[str, str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from place import edit_there, ipynb, push, remote, source, write
+from place import edit_there, ipynb, pull, push, remote, source, write
 
 from dbx_magic import events, verbs
 from dbx_magic.dbx import Dbx
@@ -515,3 +516,20 @@ def test_a_push_that_is_stopped_gives_its_lock_back(dbx: Dbx, project: Path, roo
         pass
     push(dbx)
     assert len(remote(dbx, root)) == 51
+
+
+def test_an_ipynb_in_workspace_goes_there_as_a_notebook(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "workspace/train.ipynb", ipynb("a = 1"))
+    assert push(dbx).sent == ("greet", "train")
+    assert remote(dbx, root)["python:train"] == source("a = 1")
+    edit_there(dbx, f"{root}/train", "a = 2")
+    assert pull(dbx).taken == ("train",)
+    assert json.loads((project / "workspace/train.ipynb").read_text())["cells"][0]["source"] == [
+        "a = 2"
+    ]
+    assert push(dbx).sent == ()
+
+
+def test_names_that_are_no_text_are_left_out(dbx: Dbx, project: Path, root: str) -> None:
+    (Path(os.fsdecode(os.fsencode(project) + b"/workspace/\xff.txt"))).write_text("x")
+    assert push(dbx).sent == ("greet",)

@@ -76,7 +76,7 @@ class Gate:
         origin = headers.get(b"origin")
         if origin is not None and origin.decode("latin-1") != f"http://{host}":
             raise Refused("PERMISSION_DENIED", "Requests from other web pages are not answered.")
-        if scope["path"].startswith(_OPEN_PATHS):
+        if scope["path"] == "/" or scope["path"].startswith(_OPEN_PATHS):
             return
         credential = _credential(headers.get(b"authorization", b""))
         if not credential:

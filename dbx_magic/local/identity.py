@@ -6,9 +6,10 @@ import getpass
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
 from .call import Call, Operation
+from .pages import WELCOME
 
 ACCOUNT_ID = "00000000-0000-0000-0000-000000007070"
 WORKSPACE_ID = "7070"
@@ -42,6 +43,7 @@ def operations(url: str) -> list[Operation]:
         }
 
     return [
+        Operation("GET", "/", _welcome, ("",)),
         Operation("GET", "/.well-known/databricks-config", discovery, ("",)),
         Operation(
             "GET", "/oidc/.well-known/oauth-authorization-server", authorization_server, ("",)
@@ -49,6 +51,10 @@ def operations(url: str) -> list[Operation]:
         Operation("POST", "/telemetry-ext", _telemetry, ("",)),
         Operation("GET", "/preview/scim/v2/Me", _me),
     ]
+
+
+async def _welcome(_: Call) -> HTMLResponse:
+    return HTMLResponse(WELCOME)
 
 
 async def _telemetry(_: Call) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""A notebook run as a page of HTML, whole in itself."""
+"""What is made to be seen in a browser: a notebook run as one page, and a word of welcome."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ iframe {{ border: 0; width: 100%; height: 20em; }}
 </style></head><body><h1>{title}</h1><p>{subtitle}</p>
 {cells}
 </body></html>
+"""
+WELCOME = """<!DOCTYPE html>
+<html><head><meta charset="utf-8"><title>dbx-magic</title></head><body>
+<p>The local workspace is up. It has no pages of its own: <code>%dbx</code> in a notebook,
+<code>dbx-magic</code> in a terminal and every Databricks client that is given this address and its
+token show what is in it.</p></body></html>
 """
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 

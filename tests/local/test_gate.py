@@ -40,6 +40,12 @@ def test_me(server: Any, client: WorkspaceClient) -> None:
     assert answer.headers["x-dbx-magic"] == "events"
 
 
+def test_a_browser_is_told_what_this_is(server: Any) -> None:
+    answer = requests.get(server.url, timeout=30)
+    assert "The local workspace is up" in answer.text
+    assert server.token not in answer.text
+
+
 def test_discovery_needs_no_token(server: Any) -> None:
     answer = requests.get(f"{server.url}/.well-known/databricks-config", timeout=30)
     assert set(answer.json()) == {"oidc_endpoint", "account_id", "workspace_id", "cloud"}
@@ -58,7 +64,7 @@ def test_discovery_needs_no_token(server: Any) -> None:
 def test_without_the_token_nothing_is_told(
     server: Any, header: dict[str, str], status: int
 ) -> None:
-    for path in (ME, "/api/2.0/clusters/list", "/", "/api/9.9/nothing"):
+    for path in (ME, "/api/2.0/clusters/list", "/nothing", "/api/9.9/nothing"):
         answer = requests.get(f"{server.url}{path}", headers=header, timeout=30)
         assert answer.status_code == status
         assert set(answer.json()) == {"error_code", "message"}

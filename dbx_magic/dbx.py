@@ -24,7 +24,8 @@ class Dbx:
     """A project, its repository and its workspace, each opened when first used.
 
     ``contexts`` are the execution contexts this process opened, by cluster and language; ``notes``
-    are lines to tell at the next occasion; ``notebook`` is the path of the one we are called from.
+    are lines to tell at the next occasion; ``notebook`` is the path of the one we are called from,
+    and ``here`` the folder: what relative paths are relative to.
     ``close`` gives the contexts back.
     """
 
@@ -38,6 +39,7 @@ class Dbx:
 
     def refresh(self, folder: Path, target: str | None = None) -> None:
         """Look again: another folder, edited settings, another target, a restarted workspace."""
+        self.here = folder
         self.project = Project.around(folder, target)
         self.repo = Repo(self.project.root)
         self._checked = False

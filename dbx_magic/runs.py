@@ -270,7 +270,7 @@ def _remote_path(dbx: Dbx, notebook: str) -> str:
     if notebook.startswith("/") and not Path(notebook).exists():
         return notebook
     project = dbx.project
-    files = [(start / notebook).resolve() for start in (Path.cwd(), project.root)]
+    files = [(start / notebook).resolve() for start in (dbx.here, project.root)]
     given = next((file for file in files if file.is_file()), None)
     if given is None:
         return f"{project.target.root}/{notebook.removeprefix('./')}"

@@ -219,6 +219,7 @@ def open_project(root: Path, path: str) -> Dbx:
     if "\0" in path or not place.resolve().is_relative_to(root):
         raise UsageError(f"{path!r} lies outside the folder that Jupyter was started in.")
     dbx = Dbx(place if place.is_dir() else place.parent)
+    dbx.notebook = str(place) if place.is_file() else ""
     if not dbx.project.root.is_relative_to(root):
         raise ProjectError(
             f"The project {dbx.project.root} reaches outside the folder Jupyter was started in.",

@@ -1,17 +1,28 @@
 import { InputDialog } from '@jupyterlab/apputils';
+import { PathExt } from '@jupyterlab/coreutils';
+import { DocumentWidget } from '@jupyterlab/docregistry';
 import { TranslationBundle } from '@jupyterlab/translation';
 import { fileUploadIcon } from '@jupyterlab/ui-components';
 import { CommandRegistry } from '@lumino/commands';
 
+import { databricksIcon } from './icons';
 import { Project } from './project';
 import { symbolOf } from './states';
+import { Work } from './work';
 
 export const SHOW = 'dbx-magic:show-panel';
+
+/** What is in front, and where outputs are shown. */
+export interface IPlace {
+  document: () => DocumentWidget | null;
+  show: (work: Work, title: string) => void;
+}
 
 /** Make the verbs commands, and give their ids; what they do is shown in the panel. */
 export function addCommands(
   commands: CommandRegistry,
   project: Project,
+  place: IPlace,
   trans: TranslationBundle
 ): string[] {
   const isReady = (): boolean =>
@@ -89,10 +100,40 @@ export function addCommands(
       'dbx-magic:push-notebooks',
       {
         label: trans.__('Push to Databricks…'),
-        caption: trans.__('Show what makes the workspace equal to the project'),
-        icon: fileUploadIcon
+        caption: trans.__('Show what makes the workspace equal to the project')
       },
       () => project.propose('push', {})
+    ),
+    add(
+      'dbx-magic:push-this',
+      {
+        label: trans.__('Push This Notebook…'),
+        caption: trans.__('Show what a push of this notebook changes'),
+        icon: fileUploadIcon
+      },
+      async () => {
+        await place.document()?.context.save();
+        await project.propose('push', { paths: ['this'] });
+      }
+    ),
+    add(
+      'dbx-magic:run-this',
+      {
+        label: trans.__('Run This Notebook on the Cluster'),
+        caption: trans.__('Push this notebook and run it on the cluster'),
+        icon: databricksIcon
+      },
+      async () => {
+        const context = place.document()?.context;
+        await context?.save();
+        const push = project.perform('push', { paths: ['this'] });
+        await push.finished;
+        if (context && !push.error) {
+          const notebook = PathExt.basename(context.localPath);
+          const work = project.perform('run', { notebook });
+          place.show(work, trans.__('Run of %1', notebook));
+        }
+      }
     ),
     add(
       'dbx-magic:pull-notebooks',

@@ -5,11 +5,13 @@ import {
 } from '@jupyterlab/application';
 import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { DocumentWidget } from '@jupyterlab/docregistry';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { addCommands, SHOW } from './commands';
+import { addCommands, IPlace, SHOW } from './commands';
 import { Dbx } from './dbx';
+import { showOutputs } from './outputs';
 import { Panel } from './panel/panel';
 import { Project } from './project';
 import { StatusItem } from './status';
@@ -31,12 +33,19 @@ const panel: JupyterFrontEndPlugin<void> = {
   description: 'The Databricks sidebar, status bar item and commands.',
   autoStart: true,
   requires: [IDbx],
-  optional: [ICommandPalette, ILayoutRestorer, IStatusBar, ITranslator],
+  optional: [
+    ICommandPalette,
+    ILayoutRestorer,
+    IRenderMimeRegistry,
+    IStatusBar,
+    ITranslator
+  ],
   activate: (
     app: JupyterFrontEnd,
     dbx: IDbx,
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
+    rendermime: IRenderMimeRegistry | null,
     statusBar: IStatusBar | null,
     translator: ITranslator | null
   ): void => {
@@ -54,7 +63,17 @@ const panel: JupyterFrontEndPlugin<void> = {
       describedBy: { args: { type: 'object', properties: {} } },
       execute: () => app.shell.activateById(panel.id)
     });
-    const commands = addCommands(app.commands, project, trans);
+    const place: IPlace = {
+      document: () => documentInFront(app),
+      show: (work, title) => {
+        if (rendermime) {
+          const outputs = showOutputs(work, title, rendermime);
+          app.shell.add(outputs, 'down');
+          app.shell.activateById(outputs.id);
+        }
+      }
+    };
+    const commands = addCommands(app.commands, project, place, trans);
     for (const command of [SHOW, ...commands]) {
       palette?.addItem({ command, category: trans.__('Databricks') });
     }
@@ -82,12 +101,15 @@ const panel: JupyterFrontEndPlugin<void> = {
   }
 };
 
+function documentInFront(app: JupyterFrontEnd): DocumentWidget | null {
+  const widget = app.shell.currentWidget;
+  return widget instanceof DocumentWidget ? widget : null;
+}
+
 /** Keep to the project of the document in front; a terminal or the launcher belongs to none. */
 function followDocument(app: JupyterFrontEnd, project: Project): void {
   const follow = (otherwise: string | null): void => {
-    const widget = app.shell.currentWidget;
-    const path =
-      widget instanceof DocumentWidget ? widget.context.localPath : otherwise;
+    const path = documentInFront(app)?.context.localPath ?? otherwise;
     if (path !== null) {
       project.follow(path);
     }

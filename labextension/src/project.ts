@@ -61,18 +61,18 @@ export class Project implements IDisposable {
     }
   }
 
-  /** The folder that decides which project it is, as Jupyter shows its path. */
+  /** The document in front, as Jupyter shows its path; its folder decides the project. */
   get path(): string {
-    return this.folder ?? '';
+    return this.document ?? '';
   }
 
   /** Turn to the project around a document. */
   follow(document: string): void {
-    const folder = PathExt.dirname(document);
-    if (folder === this.folder) {
+    const last = this.document;
+    this.document = document;
+    if (last !== null && PathExt.dirname(last) === PathExt.dirname(document)) {
       return;
     }
-    this.folder = folder;
     this.status = this.error = this.work = null;
     this.clusters = this.differences = null;
     this._changed.emit();
@@ -83,7 +83,7 @@ export class Project implements IDisposable {
   /** Read again, now. What takes longer than the status is read only then. */
   refresh(): void {
     this.isThorough = true;
-    if (this.folder !== null) {
+    if (this.document !== null) {
       void this.poll.refresh();
     }
   }
@@ -94,7 +94,7 @@ export class Project implements IDisposable {
   }
 
   /** Perform a verb, and read again when it has ended. */
-  perform<V extends Verb>(verb: V, args: IArguments[V]): Work<V> {
+  perform<V extends Verb>(verb: V, args: IArguments[V]): Work {
     const { path } = this;
     return this.listen(
       new Work(verb, args, this.dbx.perform(verb, args, path))
@@ -149,11 +149,15 @@ export class Project implements IDisposable {
     Signal.clearData(this);
   }
 
-  private listen<V extends Verb>(work: Work<V>): Work<V> {
-    this.work = work as unknown as Work;
+  private get folder(): string {
+    return PathExt.dirname(this.path);
+  }
+
+  private listen(work: Work): Work {
+    this.work = work;
     work.changed.connect(() => this._changed.emit(), this);
     void work.finished.then(() => {
-      this._ended.emit(work as unknown as Work);
+      this._ended.emit(work);
       this.refresh();
     });
     this._changed.emit();
@@ -162,15 +166,15 @@ export class Project implements IDisposable {
 
   /** After a reload of the page: the verb that still goes on. */
   private async findAgain(): Promise<void> {
-    const { path } = this;
-    const found = await this.dbx.changing(path).catch(() => null);
-    if (found && path === this.path && !this.work) {
+    const { folder } = this;
+    const found = await this.dbx.changing(this.path).catch(() => null);
+    if (found && folder === this.folder && !this.work) {
       this.listen(new Work(found.verb, null, found.work));
     }
   }
 
   private async read(): Promise<void> {
-    const { path } = this;
+    const { folder } = this;
     try {
       this.status = await this.ask('status', {});
       this.error = null;
@@ -182,7 +186,7 @@ export class Project implements IDisposable {
       this.status = null;
       this.error = error as Error;
     }
-    if (path !== this.path) {
+    if (folder !== this.folder) {
       return this.read();
     }
     this._changed.emit();
@@ -212,7 +216,7 @@ export class Project implements IDisposable {
     frequency: { interval: 30_000, backoff: true, max: 300_000 },
     standby: 'when-hidden'
   });
-  private folder: string | null = null;
+  private document: string | null = null;
   private _isLookedAt = false;
   private isThorough = true;
   private readonly _changed = new Signal<this, void>(this);

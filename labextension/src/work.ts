@@ -15,11 +15,11 @@ import {
  *
  * `args` is null for a verb that another page began.
  */
-export class Work<V extends Verb = Verb> {
+export class Work {
   constructor(
-    readonly verb: V,
-    readonly args: IArguments[V] | null,
-    private readonly told: AsyncGenerator<Event, IResults[V]>
+    readonly verb: Verb,
+    readonly args: IArguments[Verb] | null,
+    private readonly told: AsyncGenerator<Event, IResults[Verb]>
   ) {
     this.finished = this.listen();
   }
@@ -27,7 +27,7 @@ export class Work<V extends Verb = Verb> {
   readonly notes: INote[] = [];
   readonly progress = new Map<string, IProgress>();
   plan: IPlan | null = null;
-  result: IResults[V] | null = null;
+  result: IResults[Verb] | null = null;
   error: Error | null = null;
   isDone = false;
 
@@ -37,6 +37,11 @@ export class Work<V extends Verb = Verb> {
   /** Whether it only shows what it would do. */
   get isTrial(): boolean {
     return (this.args as { dry_run?: boolean } | null)?.dry_run ?? false;
+  }
+
+  /** Tells each output of code that runs on the cluster. */
+  get shown(): ISignal<this, Extract<Event, { event: 'Shown' }>> {
+    return this._shown;
   }
 
   /** Tells that there is something new to show. */
@@ -77,8 +82,15 @@ export class Work<V extends Verb = Verb> {
       case 'Planned':
         this.plan = event.plan;
         break;
+      case 'Shown':
+        this._shown.emit(event);
+        break;
     }
   }
 
   private readonly _changed = new Signal<this, void>(this);
+  private readonly _shown = new Signal<
+    this,
+    Extract<Event, { event: 'Shown' }>
+  >(this);
 }

@@ -26,7 +26,16 @@ from dbx_magic.events import drive
 from dbx_magic.verbs import perform
 
 NOTEBOOK = {
-    "cells": [],
+    "cells": [
+        {
+            "cell_type": "code",
+            "execution_count": None,
+            "id": "greet",
+            "metadata": {},
+            "outputs": [],
+            "source": "print(f'{spark.range(42).count()} rows')",
+        }
+    ],
     "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     "nbformat": 4,
     "nbformat_minor": 5,

@@ -141,3 +141,14 @@ def test_pick_with_the_keyboard_alone(lab: Any, page: Page, running: Dbx, local:
     expect(dialog).to_contain_text("Pick a Cluster")
     page.keyboard.press("Enter")
     expect(section(page, "Cluster").get_by_role("status")).to_contain_text("is picked")
+
+
+def test_run_this_notebook(lab: Any, page: Page, running: Dbx, shot: Any) -> None:
+    """One click pushes the notebook and runs it; its outputs stand beside it."""
+    drive(perform(running, "push", {"force": True, "prune": True}), lambda _: None)
+    page.goto(lab.notebook(running.project.root))
+    expect(page.locator(".jp-DbxStatus")).to_have_text("local · ● hello")
+    page.get_by_role("button", name="Push this notebook and run it on the cluster").click()
+    outputs = page.locator(".jp-DbxOutputs")
+    expect(outputs).to_contain_text("42 rows")
+    expect(section(page, "Notebooks").get_by_role("status")).to_contain_text("run ")

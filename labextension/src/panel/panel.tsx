@@ -113,7 +113,7 @@ function Standing(
         <DoingOf {...props} verbs={['rebuild', 'start', 'stop', 'pick']} />
       </Clusters>
       <Notebooks {...props}>
-        <DoingOf {...props} verbs={['push', 'pull', 'convert']} />
+        <DoingOf {...props} verbs={['push', 'pull', 'convert', 'run']} />
       </Notebooks>
       {status.version && (
         <Versions

@@ -71,7 +71,8 @@ def test_a_trivial_command_is_quick(run: Callable[..., CommandStatusResponse]) -
         began = time.perf_counter()
         assert run("1 + 1").results.data == "2"
         times.append(time.perf_counter() - began)
-    assert statistics.median(times) <= 0.15
+    # 7 ms on a quiet machine; more than a second if the client had to ask twice.
+    assert statistics.median(times) <= 0.5
 
 
 def test_a_command_is_cancelled(

@@ -238,7 +238,7 @@ def test_import_of_two_hundred_notebooks_is_quick(
             )
     began = time.perf_counter()
     cli("workspace", "import_dir", str(source), f"{folder}/many")
-    # 1.0 s on a quiet machine, the start of the command included; a stall of 40 ms for each of
-    # the 221 requests would make it ten.
-    assert time.perf_counter() - began <= 5
+    # A second on a quiet machine, the start of the command included; ten and more if each of the
+    # 221 requests were acknowledged 40 ms late.
+    assert time.perf_counter() - began <= 8
     assert len(list(client.workspace.list(f"{folder}/many", recursive=True))) == 200

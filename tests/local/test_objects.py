@@ -354,7 +354,8 @@ def test_two_hundred_files_go_fast(server: Any, client: WorkspaceClient, folder:
                     "content": text(SOURCE),
                 }
                 session.post(f"{server.url}/api/2.0/workspace/import", json=body).raise_for_status()
-        assert time.perf_counter() - began <= 3.0
+        # Half a second on a quiet machine; ten if each answer came 40 ms late (Nagle).
+        assert time.perf_counter() - began <= 6.0
     assert len(list(client.workspace.list(folder, recursive=True))) == 200
 
 

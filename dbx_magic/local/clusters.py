@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 from . import offers
 from .call import Call, Operation, as_whole
 from .cluster import LIVE, Cluster, Spec, now
-from .errors import Refused, invalid
+from .errors import invalid
 from .lifecycle import Lifecycle, reason, unexpected
+from .paging import page_bounds, page_of
 from .store import Store
 
 # Fields of the requests that are about the request, not part of the spec.
@@ -105,17 +105,9 @@ class Clusters:
         clusters.sort(key=lambda cluster: cluster.record.start_time, reverse=True)
         if call.version == "2.0":
             return {"clusters": [cluster.details() for cluster in clusters]} if clusters else {}
-        return self._page(call, _sorted(call, _filtered(call, clusters)))
-
-    def _page(self, call: Call, clusters: list[Cluster]) -> Mapping[str, Any]:
-        size = call.whole("page_size", 20) or 20
-        start = _read_token(call.text("page_token", ""))
-        page: dict[str, Any] = {"clusters": [c.details() for c in clusters[start : start + size]]}
-        if start + size < len(clusters):
-            page["next_page_token"] = _token(start + size)
-        if start:
-            page["prev_page_token"] = _token(max(0, start - size))
-        return page
+        shown = _sorted(call, _filtered(call, clusters))
+        page, tokens = page_of(call, shown, size="page_size", usual=20, most=100)
+        return {"clusters": [cluster.details() for cluster in page], **tokens}
 
     async def _start(self, call: Call) -> Mapping[str, Any]:
         self._lifecycle.start(self._cluster(call), call.user)
@@ -167,8 +159,8 @@ class Clusters:
         cluster = self._cluster(call)
         ascending = call.text("order", "DESC").upper() == "ASC"
         kinds = [str(kind) for kind in call.items("event_types", [])]
-        offset = call.whole("offset", 0) or _read_token(call.text("page_token", ""))
-        limit = min(call.whole("limit", 0) or call.whole("page_size", 0) or 50, 500)
+        size = "limit" if call.fields.get("limit") else "page_size"
+        offset, limit = page_bounds(call, size=size, usual=50, most=500)
         where = "cluster_id = ? AND timestamp >= ? AND timestamp <= ?"
         since, until = call.whole("start_time", 0), call.whole("end_time", 1 << 62)
         values: list[Any] = [cluster.cluster_id, since, until]
@@ -206,7 +198,7 @@ class Clusters:
                 **({"end_time": until} if until < 1 << 62 else {}),
                 **({"event_types": kinds} if kinds else {}),
             }
-            answer["next_page_token"] = _token(offset + limit)
+            answer["next_page_token"] = str(offset + limit)
         return answer
 
     async def _spark_versions(self, _: Call) -> Mapping[str, Any]:
@@ -294,16 +286,3 @@ def _sorted(call: Call, clusters: list[Cluster]) -> list[Cluster]:
             key=lambda cluster: (not cluster.record.pinned_time, cluster.record.state not in LIVE),
         )
     return clusters[::-1] if call.text("sort_by.direction", "ASC") == "DESC" else clusters
-
-
-def _token(start: int) -> str:
-    return base64.urlsafe_b64encode(str(start).encode()).decode()
-
-
-def _read_token(token: str) -> int:
-    if not token:
-        return 0
-    try:
-        return max(0, int(base64.urlsafe_b64decode(token)))
-    except ValueError:
-        raise Refused("INVALID_PARAMETER_VALUE", f"Invalid page token {token!r}") from None

@@ -12,6 +12,7 @@ from .cluster import now
 from .clusters import checked_spec
 from .errors import invalid
 from .libraries import checked_libraries
+from .paging import page_of
 from .run import TASK_KINDS
 from .runs import Runs
 from .schedules import check_schedule
@@ -105,18 +106,11 @@ class Jobs:
             jobs = [job for job in jobs if job["settings"]["name"].lower() == name.lower()]
         if call.version == "2.0":
             return {"jobs": [_details(job, "2.0") for job in jobs]} if jobs else {}
-        start = call.whole("offset", 0) or read_token(call.text("page_token", ""))
-        limit = min(call.whole("limit", 20) or 20, 100)
-        expand = call.flag("expand_tasks")
-        page: dict[str, Any] = {"has_more": start + limit < len(jobs)}
-        if jobs[start : start + limit]:
-            page["jobs"] = [
-                _details(job, call.version, expand=expand) for job in jobs[start : start + limit]
-            ]
-        if page["has_more"]:
-            page["next_page_token"] = str(start + limit)
-        if start:
-            page["prev_page_token"] = str(max(0, start - limit))
+        found, tokens = page_of(call, jobs, size="limit", usual=20, most=100)
+        page: dict[str, Any] = {"has_more": "next_page_token" in tokens, **tokens}
+        if found:
+            expand = call.flag("expand_tasks")
+            page["jobs"] = [_details(job, call.version, expand=expand) for job in found]
         return page
 
     def _put(self, job: dict[str, Any], settings: dict[str, Any]) -> None:
@@ -217,13 +211,3 @@ def _remove(settings: dict[str, Any], field: str) -> None:
         settings.pop(name, None)
     elif isinstance(settings.get(name), list):
         settings[name] = [item for item in settings[name] if key not in json.dumps(item)]
-
-
-def read_token(token: str) -> int:
-    """The place in a list that a page token stands for."""
-    if not token:
-        return 0
-    try:
-        return max(0, int(token))
-    except ValueError:
-        raise invalid(f"Invalid page token {token!r}") from None

@@ -8,8 +8,9 @@ from typing import Any
 from .bell import HOLD_SECONDS
 from .call import Call, Operation
 from .errors import Refused, invalid
-from .jobs import checked_settings, read_token
+from .jobs import checked_settings
 from .pages import run_page
+from .paging import page_of
 from .run import Run, TaskRun
 from .runs import Runs
 
@@ -79,16 +80,11 @@ class RunCalls:
             runs = [run for run in runs if run.state.over]
         since, until = call.whole("start_time_from", 0), call.whole("start_time_to", 1 << 62)
         runs = [run for run in runs if since <= run.state.start_time <= until]
-        start = call.whole("offset", 0) or read_token(call.text("page_token", ""))
-        limit = min(call.whole("limit", 20) or 20, 1000)
+        found, tokens = page_of(call, runs, size="limit", usual=20, most=1000)
         expand = call.version == "2.0" or call.flag("expand_tasks")
-        page: dict[str, Any] = {"has_more": start + limit < len(runs)}
-        if found := runs[start : start + limit]:
+        page: dict[str, Any] = {"has_more": "next_page_token" in tokens, **tokens}
+        if found:
             page["runs"] = [run.details(self._url, expand=expand) for run in found]
-        if page["has_more"]:
-            page["next_page_token"] = str(start + limit)
-        if start:
-            page["prev_page_token"] = str(max(0, start - limit))
         return page
 
     async def _cancel(self, call: Call) -> Mapping[str, Any]:

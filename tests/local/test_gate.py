@@ -132,12 +132,16 @@ def test_a_client_that_drops_the_port_comes_through_the_proxy(server: Any) -> No
         ("/api/2.0/jobs/runs/cancel", b'{"run_id": "abc"}', 400, "INVALID_PARAMETER_VALUE"),
         ("/api/2.0/jobs/runs/cancel", b'{"run_id": 1e400}', 400, "INVALID_PARAMETER_VALUE"),
         ("/api/2.0/jobs/runs/cancel", b'{"run_id": [1]}', 400, "INVALID_PARAMETER_VALUE"),
+        ("/api/2.1/jobs/list?page_token=x", b"", 400, "INVALID_PARAMETER_VALUE"),
+        ("/api/2.1/jobs/runs/list?offset=-1", b"", 400, "INVALID_PARAMETER_VALUE"),
+        ("/api/2.1/clusters/list?page_size=-1", b"", 400, "INVALID_PARAMETER_VALUE"),
     ],
 )
 def test_errors_have_databricks_form(
     server: Any, path: str, body: bytes, status: int, code: str
 ) -> None:
-    answer = server.call("POST", path, data=body, headers={"Content-Type": "text/json"})
+    method = "POST" if body else "GET"
+    answer = server.call(method, path, data=body, headers={"Content-Type": "text/json"})
     assert (answer.status_code, answer.json()["error_code"]) == (status, code)
     assert "Traceback" not in answer.text
 

@@ -132,7 +132,7 @@ class Dbfs:
         if file.is_dir() and not call.flag("recursive") and any(file.iterdir()):
             raise Refused("IO_ERROR", f"Path ({self._disk.path(file)}) is not empty.")
         with contextlib.suppress(FileNotFoundError):
-            self._disk.delete(file)
+            self._disk.home.throw_away(file)
         return {}
 
     def _target(self, call: Call) -> Path:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from .errors import invalid
-from .home import Home, discard
+from .home import Home
 from .tree import clean_path
 
 
@@ -37,12 +37,6 @@ class Disk:
             raise invalid(
                 f"Path ({self.path(file)}) is in the way of a folder or a file."
             ) from None
-
-    def delete(self, file: Path) -> None:
-        """Delete a file or a folder with all that is in it: gone in one step, then thrown away."""
-        away = self.home.scratch_path()
-        file.rename(away)
-        discard(away)
 
 
 def clean_file_path(path: str) -> str:

@@ -20,6 +20,8 @@ from .tree import Item, Tree, clean_path, parent_of
 
 NOTEBOOK_LIMIT = 10 * 1024 * 1024
 JUPYTER_LIMIT = 100 * 1024 * 1024
+# What a plain file may be asked for as: it is always what it is.
+FILE_FORMATS = ("AUTO", "SOURCE", "RAW")
 _COMMENTS = {"PYTHON": "#", "R": "#", "SCALA": "//", "SQL": "--"}
 _SUFFIXES = {".py": "PYTHON", ".sql": "SQL", ".scala": "SCALA", ".r": "R"}
 _CHUNK = re.compile(r"^```\{r[^}\n]*\}\n(.*?)^```[ \t]*$\n?", re.MULTILINE | re.DOTALL)
@@ -70,7 +72,7 @@ def exported(tree: Tree, item: Item, kind: str) -> tuple[bytes, str]:
         return _exported_folder(tree, item, kind)
     content = tree.file(item.path).read_bytes()
     if item.object_type == "FILE":
-        if kind not in ("AUTO", "SOURCE", "RAW"):
+        if kind not in FILE_FORMATS:
             raise invalid(f"A file cannot be exported as {kind}.")
         return content, "file"
     suffix = _suffix(item)

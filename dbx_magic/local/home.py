@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,6 +86,12 @@ class Home:
             yield path
         finally:
             path.unlink(missing_ok=True)
+
+    def throw_away(self, path: Path) -> None:
+        """Let a file or a folder vanish in one step; what is in it is deleted at leisure."""
+        away = self.scratch_path()
+        path.rename(away)
+        threading.Thread(target=discard, args=(away,)).start()
 
     def clear_scratch(self) -> None:
         """Throw away what a killed server left half-done."""

@@ -11,11 +11,11 @@ from typing import IO, Any
 from urllib.parse import quote
 
 from starlette.datastructures import UploadFile
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from .call import Call, Operation
 from .errors import Refused, exists, invalid
-from .formats import exported, imported
+from .formats import FILE_FORMATS, JUPYTER_LIMIT, exported, imported
 from .tree import Item, Tree, clean_path
 
 FILE_LIMIT = 500 * 1024 * 1024
@@ -71,8 +71,16 @@ class Objects:
 
     async def _delete(self, call: Call) -> Mapping[str, Any]:
         path, recursive = _path(call), call.flag("recursive")
+        self._must_be_as_seen(path, call)
         self._tree.delete(path, recursive=recursive)
         return {}
+
+    def _must_be_as_seen(self, path: str, call: Call) -> None:
+        """Refuse to replace what was edited after the client saw it; Databricks cannot be asked."""
+        seen = call.whole("if_modified_at", 0)
+        there = self._tree.find(path) if seen else None
+        if seen and (there is None or there.modified_at != seen):
+            raise Refused("ABORTED", f"{path} was edited since {seen}.", 409)
 
     async def _import(self, call: Call) -> Mapping[str, Any]:
         content, size = await _content(call)
@@ -85,6 +93,7 @@ class Objects:
         )
         overwrite = call.flag("overwrite")
         top = objects[0]
+        self._must_be_as_seen(top.path, call)
         if len(objects) > 1 and self._tree.find(top.path):
             raise exists(f"{top.path} already exists; an archive is imported as a new folder.")
         for found in objects:
@@ -102,15 +111,20 @@ class Objects:
 
     async def _export(self, call: Call) -> Response | Mapping[str, Any]:
         item = self._tree.get(_path(call))
-        content, kind = exported(self._tree, item, call.text("format", "SOURCE").upper())
+        kind = call.text("format", "SOURCE").upper()
+        name = item.path.rpartition("/")[2]
         if call.flag("direct_download"):
-            name = quote(item.path.rpartition("/")[2] + (f".{kind}" if kind != "file" else ""))
-            return Response(
-                content,
-                media_type="application/octet-stream",
-                headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
-            )
-        return {"content": base64.b64encode(content).decode(), "file_type": kind}
+            if item.object_type == "FILE" and kind in FILE_FORMATS:
+                return FileResponse(self._tree.file(item.path), filename=name)
+            content, suffix = exported(self._tree, item, kind)
+            headers = {
+                "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}.{suffix}"
+            }
+            return Response(content, media_type="application/octet-stream", headers=headers)
+        if item.size > JUPYTER_LIMIT:
+            raise too_large(JUPYTER_LIMIT)
+        content, suffix = exported(self._tree, item, kind)
+        return {"content": base64.b64encode(content).decode(), "file_type": suffix}
 
     async def _import_file(self, call: Call) -> Mapping[str, Any]:
         path = clean_path("/" + str(call.fields["path"]))
@@ -122,6 +136,7 @@ class Objects:
             size = body.tell()
             body.seek(0)
             found = imported(path, body, size, "AUTO", "")[0]
+            self._must_be_as_seen(found.path, call)
             there = self._tree.find(found.path)
             if there and there.object_type == "FILE" and not call.flag("overwrite"):
                 # By this status the clients of this address know it.
@@ -139,8 +154,8 @@ class Objects:
         item = self._tree.get(clean_path("/" + str(call.fields["path"])))
         if _is_folder(item):
             raise invalid(f"Path ({item.path}) is a folder.")
-        content, _ = exported(self._tree, item, "AUTO")
-        return Response(content, media_type="application/octet-stream")
+        file = self._tree.file(item.path)
+        return FileResponse(file, media_type="application/octet-stream")
 
 
 def too_large(limit: int) -> Refused:

@@ -15,7 +15,7 @@ from dbx_magic.source import is_source
 
 from .cluster import now
 from .errors import Refused, exists, invalid, missing
-from .home import Home, discard
+from .home import Home
 from .store import Store
 
 PROTECTED = ("/", "/Shared", "/Users", "/Repos")
@@ -210,14 +210,11 @@ class Tree:
         is_folder = item.object_type in ("DIRECTORY", "REPO")
         if is_folder and not recursive and any(self.file(path).iterdir()):
             raise Refused("DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty.")
-        # Gone in one step, however much is in it; then thrown away at leisure.
-        away = self._home.scratch_path()
-        self.file(path).rename(away)
+        self._home.throw_away(self.file(path))
         self._store.connection.execute(
             "DELETE FROM objects WHERE path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')",
             (path,),
         )
-        discard(away)
 
     def _note(
         self, path: str, object_type: str, language: str | None, there: Item | None = None

@@ -16,6 +16,10 @@ from .project import Project, write
 from .remote import Folder, Seen
 from .tree import Entry, read
 
+_AGAIN = "It was left as it is there. Push again to see both sides."
+_OVERTAKEN = ("ABORTED", "RESOURCE_ALREADY_EXISTS")
+_TRIES = 5
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -51,7 +55,11 @@ class _ArrivedError(Exception):
 
 
 class Sender:
-    """One push's way of writing objects: each is looked at just before it is replaced."""
+    """One push's way of writing objects: each is looked at just before it is replaced.
+
+    Databricks cannot be asked to replace only what nobody has edited, so an edit that arrives there
+    within that last round trip is lost. The local workspace can be asked, and is.
+    """
 
     def __init__(self, project: Project, folder: Folder, backup: Backup | None) -> None:
         self._project = project
@@ -69,8 +77,8 @@ class Sender:
         begun = time.monotonic()
 
         def look() -> None:
-            nonlocal begun
-            self._check(step.path, over, step.content, seen)
+            nonlocal begun, seen
+            seen = self._check(step.path, over, step.content, seen)
             begun = time.monotonic()
 
         with contextlib.suppress(_ArrivedError):
@@ -82,14 +90,32 @@ class Sender:
                 if over.kind != step.content.kind:
                     self._folder.workspace.delete(self._folder.full(step.path))
                     over = seen = None
+            self._put(step, data, lambda: seen, look)
+        return Sent(step.path, step.content, data, begun, time.monotonic())
+
+    def _put(
+        self, step: Send, data: bytes, seen: Callable[[], Seen | None], look: Callable[[], None]
+    ) -> None:
+        content = step.content
+        for attempt in range(_TRIES):
+            there = seen()
             try:
-                self._put(step, data, overwrite=over is not None, again=look)
+                self._folder.workspace.put(
+                    self._folder.full(step.path),
+                    data,
+                    "SOURCE" if content.kind == "notebook" else "RAW",
+                    content.language,
+                    overwrite=there is not None,
+                    seen_at=there.modified_at if there else None,
+                    again=look,
+                )
             except WorkspaceError as error:
-                if over or error.code != "RESOURCE_ALREADY_EXISTS":
+                if error.code not in _OVERTAKEN or attempt + 1 == _TRIES:
                     raise
                 # Either somebody was faster, or it is ours and the answer got lost.
                 look()
-        return Sent(step.path, step.content, data, begun, time.monotonic())
+            else:
+                return
 
     def make_folder(self, step: Send, seen: Seen | None) -> str:
         """Make a folder, and those that it is in; gives its path."""
@@ -115,29 +141,23 @@ class Sender:
         if seen and self._backup:
             self._keep(self._backup, seen)
         if seen and not seen.is_fresh:
-            self._check(step.path, step.content, None, seen)
-        self._folder.workspace.delete(full)
+            seen = self._check(step.path, step.content, None, seen)
+        try:
+            self._folder.workspace.delete(full, seen_at=seen.modified_at if seen else None)
+        except WorkspaceError as error:
+            if error.code not in _OVERTAKEN:
+                raise
+            raise _edited(step.path) from None
         return step.path
 
     def _keep(self, backup: Backup, seen: Seen) -> None:
         if seen.kind in ("notebook", "file"):
             backup.keep(seen.path, *self._folder.content(seen))
 
-    def _put(self, step: Send, data: bytes, *, overwrite: bool, again: Callable[[], None]) -> None:
-        content = step.content
-        self._folder.workspace.put(
-            self._folder.full(step.path),
-            data,
-            "SOURCE" if content.kind == "notebook" else "RAW",
-            content.language,
-            overwrite=overwrite,
-            again=again,
-        )
-
     def _check(
         self, path: str, over: Content | None, ours: Content | None, seen: Seen | None
-    ) -> None:
-        """Make sure that what is there is what the plan was made for.
+    ) -> Seen | None:
+        """Make sure that what is there is what the plan was made for, and give it.
 
         Raises:
             _ArrivedError: it is what we want to have there already.
@@ -146,17 +166,18 @@ class Sender:
         now = self._folder.look(path)
         if now is None:
             if over is None or ours is None:
-                return
+                return None
             raise ConflictError(f"{path} was removed in the workspace while the push ran.", _AGAIN)
         if seen and (now.kind, now.modified_at) == (seen.kind, seen.modified_at):
-            return
+            return now
         if now.kind in ("notebook", "file"):
             content, _ = self._folder.content(now)
             if content == ours:
                 raise _ArrivedError
             if content == over:
-                return
-        raise ConflictError(f"{path} was edited in the workspace while the push ran.", _AGAIN)
+                return now
+        raise _edited(path)
 
 
-_AGAIN = "It was left as it is there. Push again to see both sides."
+def _edited(path: str) -> ConflictError:
+    return ConflictError(f"{path} was edited in the workspace while the push ran.", _AGAIN)

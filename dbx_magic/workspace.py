@@ -149,18 +149,21 @@ class Workspace:
         language: str = "",
         *,
         overwrite: bool = True,
+        seen_at: int | None = None,
         again: Callable[[], None] | None = None,
     ) -> None:
         """Write a notebook (``SOURCE`` and its language) or a file (``RAW``) over what is there.
 
-        Without ``overwrite`` it is refused where something is. ``again`` is called before each
-        repetition of a request whose answer did not arrive.
+        Without ``overwrite`` it is refused where something is. Where the workspace can, it refuses
+        to replace what was edited after ``seen_at``. ``again`` is called before each repetition of
+        a request whose answer did not arrive.
         """
+        seen = self._seen_at(seen_at)
         if kind == "RAW" and len(content) > IMPORT_LIMIT:
             self.rest.send(
                 "POST",
                 f"2.0/workspace-files/import-file/{quote(path.lstrip('/'))}",
-                query={"overwrite": str(overwrite).lower()},
+                query={"overwrite": str(overwrite).lower(), **seen},
                 data=content,
                 safe=True,
                 again=again,
@@ -171,6 +174,7 @@ class Workspace:
             "format": (None, kind),
             "overwrite": (None, str(overwrite).lower()),
             "content": ("content", content),
+            **{name: (None, str(value)) for name, value in seen.items()},
         }
         if language:
             form["language"] = (None, language.upper())
@@ -186,14 +190,21 @@ class Workspace:
         query = {"path": path, "format": "SOURCE"}
         return base64.b64decode(self.rest.get("2.0/workspace/export", query).get("content") or "")
 
-    def delete(self, path: str, *, recursive: bool = False) -> None:
-        """Delete a workspace object; one that is not there is no error."""
+    def delete(self, path: str, *, recursive: bool = False, seen_at: int | None = None) -> None:
+        """Delete a workspace object; one that is not there is no error.
+
+        Where the workspace can, it refuses to delete what was edited after ``seen_at``.
+        """
+        body = {"path": path, "recursive": recursive, **self._seen_at(seen_at)}
         try:
-            self.rest.post(
-                "2.0/workspace/delete", {"path": path, "recursive": recursive}, safe=True
-            )
+            self.rest.post("2.0/workspace/delete", body, safe=True)
         except NotFoundError:
             return
+
+    def _seen_at(self, modified_at: int | None) -> dict[str, int]:
+        if modified_at is None or "if-modified-at" not in self.rest.capabilities:
+            return {}
+        return {"if_modified_at": modified_at}
 
     # Commands (1.2)
 

@@ -349,7 +349,7 @@ def test_a_stop_does_not_wait_for_a_workspace_that_is_busy(
     next(work)
     begun = time.monotonic()
     work.close()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30  # it does not wait out the minute that was asked for
 
 
 def test_a_full_disk_is_said_and_the_pull_goes_on_later(dbx: Dbx, project: Path, root: str) -> None:

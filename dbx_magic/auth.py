@@ -31,12 +31,15 @@ def find_login(profile: str) -> Login | None:
 
     The empty profile takes the environment (``DATABRICKS_HOST`` and ``DATABRICKS_TOKEN``, or
     ``DATABRICKS_CONFIG_PROFILE``), then the default profile. A profile that is more than host and
-    token (OAuth, Azure AD, …) is left to ``databricks-sdk``.
+    token (OAuth, Azure AD, …) is left to ``databricks-sdk``. ``DBX_MAGIC_LOGIN=environment``, as
+    pipelines set it, takes the environment for every profile: their agents have none.
 
     Raises:
-        UsageError: the profile is in no configuration file.
+        UsageError: the profile is in no configuration file, or a pipeline lacks its variables.
         ProjectError: the configuration file cannot be read.
     """
+    if os.environ.get("DBX_MAGIC_LOGIN") == "environment":
+        return _environment_login()
     if profile == LOCAL:
         return None
     profiles = _profiles()
@@ -59,6 +62,18 @@ def find_login(profile: str) -> Login | None:
     if "host" in section and "token" in section:
         return _token_login(section["host"], section["token"], profile)
     return _sdk_login(profile)
+
+
+def _environment_login() -> Login:
+    host, token = os.environ.get("DATABRICKS_HOST", ""), os.environ.get("DATABRICKS_TOKEN", "")
+    for name, value in (("DATABRICKS_HOST", host), ("DATABRICKS_TOKEN", token)):
+        # Azure hands a variable that it does not know over as its own name.
+        if value.startswith("$(") or (name == "DATABRICKS_HOST" and not value):
+            raise UsageError(
+                f"{name} is not set in the environment of this pipeline.",
+                "See that its variable group or its secrets are there.",
+            )
+    return _token_login(host, token, "") if token else _sdk_login("")
 
 
 def _profiles() -> dict[str, Mapping[str, str]]:

@@ -127,7 +127,8 @@ def _summary(changed: tuple[str, ...]) -> str:
         split_suffix(path)[0].replace("workspace/", "notebooks/", 1)
         for path in _in("workspace", changed)
     }
-    pipelines = [path for path in _in("pipelines", changed) if path != str(SPEC)]
+    forges = [path for path in changed if path.startswith((".github/", ".gitlab"))]
+    pipelines = [path for path in _in("pipelines", changed) if path != str(SPEC)] + forges
     return ", ".join(
         filter(
             None,

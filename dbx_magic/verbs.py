@@ -95,6 +95,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("publish", "versions", changes=True),
         Verb("history", "history"),
         Verb("rollback", "rollback", changes=True),
+        Verb("pipeline", "pipelines", changes=True),
         Verb("local", "setup"),
         Verb("demo", "demo"),
     )

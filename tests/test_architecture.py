@@ -38,7 +38,7 @@ FLOORS = [
     ["local_process", "workspace"],
     ["crew", "remote", "pushlock", "sides", "sending", "pushing", "pulling"],
     ["dbx"],
-    ["cluster_state", "publishing", "exchange"],
+    ["cluster_state", "publishing", "pipeline_check", "exchange"],
     [
         *("setup", "clusters", "cluster_facts", "rebuild"),
         *("convert", "transfer", "pull", "runs", "versions", "history", "rollback", "pipelines"),

@@ -126,6 +126,14 @@ def test_outputs_are_kept_when_the_project_says_so(here: Here) -> None:
     assert "secret" in here.git("show", "HEAD:notebooks/train.ipynb")
 
 
+def test_pipelines_are_part_of_a_version_wherever_their_forge_wants_them(here: Here) -> None:
+    for forge in ("azure", "github", "gitlab"):
+        here("pipeline", action=forge)
+    here.write(".github/workflows/other.yml", "")
+    here("commit", message="m")
+    assert here.git("status", "--porcelain", "-uall") == "?? .github/workflows/other.yml"
+
+
 def test_an_unchanged_project_makes_no_commit_and_says_so(here: Here) -> None:
     first = here("commit", message="one")
     before = here.state

@@ -27,6 +27,7 @@ export interface IArguments {
   publish: { branch?: boolean; dry_run?: boolean; expect?: string };
   history: { name?: string; rows?: number };
   rollback: { version: string; message?: string; publish?: boolean; dry_run?: boolean; expect?: string };
+  pipeline: { action: 'azure' | 'github' | 'gitlab' | 'check'; force?: boolean; dry_run?: boolean; expect?: string };
   local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };
   demo: { name?: string };
 }
@@ -58,15 +59,16 @@ export interface IResults {
   publish: ({ type: 'Published'; view: ILine[] } & IPublished);
   history: ({ type: 'History'; view: ILine[] } & IHistory);
   rollback: ({ type: 'RolledBack'; view: ILine[] } & IRolledBack);
+  pipeline: ({ type: 'PipelineFiles'; view: ILine[] } & IPipelineFiles) | ({ type: 'Checked'; view: ILine[] } & IChecked);
   local: ({ type: 'LocalWorkspace'; view: ILine[] } & ILocalWorkspace) | ({ type: 'ShellVariables'; view: ILine[] } & IShellVariables);
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
-export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'publish', 'history', 'rollback', 'local', 'demo'] as const;
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'publish', 'history', 'rollback', 'pipeline', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
-export const CHANGING: readonly Verb[] = ['rebuild', 'push', 'pull', 'commit', 'publish', 'rollback'];
+export const CHANGING: readonly Verb[] = ['rebuild', 'push', 'pull', 'commit', 'publish', 'rollback', 'pipeline'];
 
 export type Event =
   | ({ event: 'Note' } & INote)
@@ -339,6 +341,15 @@ export interface IRolledBack {
   dry_run: boolean;
 }
 
+export interface IPipelineFiles {
+  forge: 'azure' | 'github' | 'gitlab';
+  targets: string[];
+  written: string[];
+  unchanged: string[];
+  next: string;
+  dry_run: boolean;
+}
+
 export interface ILocalWorkspace {
   url: string;
   home: string;
@@ -357,6 +368,7 @@ export interface IDemonstrated {
   place: string;
   commit: string;
   seconds: number;
+  command: string;
 }
 
 export interface INote {

@@ -1,0 +1,263 @@
+"""Pipelines that carry what was published to the workspace: written for a forge, and checked."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.metadata
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Literal
+
+from .dbx import Dbx
+from .errors import ConflictError, PipelineError, ProjectError
+from .events import Planned, Work
+from .pipeline_check import Problem, find_problems
+from .plan import Change, Plan
+from .project import write
+from .repo import Repo
+from .settings import LOCAL
+from .view import Line, View, counted, listed
+
+Forge = Literal["azure", "github", "gitlab"]
+
+# Where each template goes; the same places are checked.
+FILES: Mapping[Forge, Mapping[str, str]] = {
+    "azure": {
+        "build-cluster.yml": "pipelines/build-cluster.yml",
+        "build-workspace.yml": "pipelines/build-workspace.yml",
+    },
+    "github": {
+        "create-cluster.yml": ".github/workflows/create-cluster.yml",
+        "sync-workspace.yml": ".github/workflows/sync-workspace.yml",
+    },
+    "gitlab": {"gitlab-ci.yml": ".gitlab-ci.yml"},
+}
+_UNSIGNED = "__FINGERPRINT__"
+_FINGERPRINT = re.compile(
+    r"^# Written by `dbx-magic pipeline \w+` \(([0-9a-f]{12})\)", re.MULTILINE
+)
+_TESTS = re.compile(r"^ *(- stage: )?tests:?$", re.MULTILINE)
+_EACH = "#each\n"
+_GROUP = "databricks_cli"
+_NEXT: Mapping[Forge, str] = {
+    "azure": "In Azure DevOps: make a pipeline of each file, and the variable group {group} with "
+    "databricks_host and databricks_token (secret).",
+    "github": "In the repository's settings: make the environment {targets} with the secrets "
+    "DATABRICKS_HOST and DATABRICKS_TOKEN.",
+    "gitlab": "In the project's settings: make the masked variables DATABRICKS_HOST and "
+    "DATABRICKS_TOKEN for the environment {targets}.",
+}
+
+
+@dataclass(frozen=True)
+class PipelineFiles:
+    """Pipelines for one forge; ``next`` is what has to be set up there, once."""
+
+    forge: Forge
+    targets: tuple[str, ...]
+    written: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    next: str
+    dry_run: bool = False
+
+    def view(self) -> View:
+        """What was written, and what is left to do."""
+        if self.dry_run:
+            return []
+        words = f"written: {', '.join(self.written)}" if self.written else "nothing had changed"
+        return [
+            Line(f"pipelines for {self.forge}, to {', '.join(self.targets)}", "✓"),
+            Line(words, indent=1),
+            Line(self.next, indent=1),
+            Line("They run when they are published: `commit -m … --publish`", indent=1),
+        ]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The pipelines that are there, and what is wrong with them."""
+
+    files: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with."""
+        return PipelineError.exit_code if self.problems else 0
+
+    def view(self) -> View:
+        """One line for each problem, or that there is none."""
+        if not self.problems:
+            return [Line(f"{listed(self.files)}: nothing wrong", "✓")]
+        return [
+            Line(f"{problem.where}: {problem.what}", "✗", note=problem.hint)
+            for problem in self.problems
+        ]
+
+
+@dataclass(frozen=True)
+class Write:
+    """Write one pipeline file."""
+
+    path: str
+    text: str
+
+
+def pipeline(
+    dbx: Dbx,
+    action: Literal["azure", "github", "gitlab", "check"],
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    expect: str = "",
+) -> Work[PipelineFiles | Checked]:
+    """Write the pipelines that deploy what is published, for Azure DevOps, GitHub or GitLab.
+
+    There are two: create-cluster runs when the cluster spec changes, sync-workspace when notebooks
+    or code do; it runs the tests first. Each goes to the targets of dbx.toml, one after the other.
+
+    Args:
+        action: The forge to write for; or `check`, which looks for mistakes in what is there.
+        force: Also write a file again that was edited here.
+        dry_run: Only show what would be written.
+        expect: Write only if the plan is still the one with this fingerprint.
+
+    Raises:
+        ProjectError: the project is not at the top of its repository, or a target's name is odd.
+        ConflictError: a file that would be written was edited, or the plan is not the expected one.
+        PipelineError: there is nothing to check, or no means to check it.
+    """
+    dbx.project.must_exist()
+    if action == "check":
+        paths = [path for found in FILES.values() for path in found.values()]
+        there = tuple(path for path in paths if (dbx.project.root / path).is_file())
+        if not there:
+            raise PipelineError("There is no pipeline yet.", "Write some with `pipeline azure`.")
+        texts = {path: (dbx.project.root / path).read_text(encoding="utf-8") for path in there}
+        return Checked(there, tuple(find_problems(texts)))
+    repo = dbx.repo
+    repo.must_exist()
+    if repo.prefix:
+        raise ProjectError(
+            f"{dbx.project.root} is not at the top of its repository, where pipelines are run.",
+            "Give the project a repository of its own.",
+        )
+    targets = _targets(dbx)
+    wanted = render(action, targets, _branch(repo), importlib.metadata.version("dbx-magic"))
+    there_now = {path: _read(dbx, path) for path in wanted}
+    steps = tuple(Write(path, text) for path, text in wanted.items() if there_now[path] != text)
+    edited = [step.path for step in steps if _is_edited(there_now[step.path])]
+    plan = _plan(action, steps, there_now)
+    if dry_run:
+        yield Planned(plan)
+    plan.must_be(expect)
+    if edited and not force and not dry_run:
+        raise ConflictError(
+            f"{listed(edited)} {'was' if len(edited) == 1 else 'were'} edited, "
+            "so nothing was written.",
+            f"See what would change: `pipeline {action} --dry-run`; overwrite with --force.",
+        )
+    if not dry_run:
+        for step in steps:
+            write(dbx.project.root / step.path, step.text)
+    return PipelineFiles(
+        action,
+        targets,
+        tuple(step.path for step in steps),
+        tuple(path for path in wanted if there_now[path] == wanted[path]),
+        _NEXT[action].format(group=_groups(targets), targets=" and ".join(targets)),
+        dry_run,
+    )
+
+
+def render(forge: Forge, targets: tuple[str, ...], branch: str, version: str) -> dict[str, str]:
+    """Fill in the templates of a forge: the text of each file, by its path."""
+    folder = files(__package__) / "templates" / "pipelines" / forge
+    found = {}
+    for name, path in FILES[forge].items():
+        text = (folder / name).read_text(encoding="utf-8")
+        text = text.replace("__BRANCH__", branch).replace("__VERSION__", version)
+        head, _, each = text.partition(_EACH)
+        after, after_cluster = "tests" if _TESTS.search(head) else "", ""
+        for target in targets:
+            stage = re.sub(r"\W", "_", target)
+            values = {
+                "TARGET": target,
+                "STAGE": stage,
+                "GROUP": _group(targets, target),
+                "AFTER": after,
+                "AFTER_CLUSTER": after_cluster,
+            }
+            part = _filled(each, values)
+            head += part.replace("    needs: []\n", "") if forge == "github" else part
+            after = f"sync-workspace:{target}" if forge == "gitlab" else stage
+            after_cluster = f"create-cluster:{target}"
+        found[path] = head.replace(_UNSIGNED, _fingerprint(head), 1)
+    return found
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"__([A-Z_]+?)__", lambda name: values[name[1]], text)
+
+
+def _group(targets: tuple[str, ...], target: str) -> str:
+    return _GROUP if len(targets) == 1 else f"{_GROUP}_{target}"
+
+
+def _groups(targets: tuple[str, ...]) -> str:
+    return " and ".join(_group(targets, target) for target in targets)
+
+
+def _targets(dbx: Dbx) -> tuple[str, ...]:
+    """The targets in the order of dbx.toml; the local workspace only when there is no other."""
+    names = tuple(name for name in dbx.project.settings.targets if name != LOCAL) or (LOCAL,)
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z][\w-]*", name):
+            raise ProjectError(
+                f"dbx.toml: a pipeline cannot have a stage for the target {name!r}.",
+                "Begin its name with a letter, and use letters, digits, - and _.",
+            )
+    return names
+
+
+def _branch(repo: Repo) -> str:
+    """The branch that is deployed: the remote's main one, else the one that is checked out."""
+    head = repo.run("symbolic-ref", "--short", "-q", "refs/remotes/origin/HEAD", check=False)
+    return head.removeprefix("origin/") or repo.branch or "main"
+
+
+def _read(dbx: Dbx, path: str) -> str:
+    file = dbx.project.root / path
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def _is_edited(text: str) -> bool:
+    """Whether a file is not as it was written: its fingerprint says what that was."""
+    found = _FINGERPRINT.search(text)
+    if not found:
+        return bool(text)
+    return _fingerprint(text.replace(found[1], _UNSIGNED, 1)) != found[1]
+
+
+def _fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _plan(forge: Forge, steps: tuple[Write, ...], there: Mapping[str, str]) -> Plan[Write]:
+    changes = tuple(
+        Change("~" if there[step.path] else "+", step.path, reason=_reason(step, there[step.path]))
+        for step in steps
+    )
+    title = f"{counted(len(steps), 'pipeline file')} for {forge} will be written"
+    return Plan(title, steps, changes, f"pipeline {forge}")
+
+
+def _reason(step: Write, before: str) -> str:
+    if not before:
+        return ""
+    lines = difflib.unified_diff(before.splitlines(), step.text.splitlines(), n=0, lineterm="")
+    changed = [line for line in lines if line[0] in "+-" and line[:3] not in ("+++", "---")]
+    return f"{counted(len(changed), 'line')} changed"

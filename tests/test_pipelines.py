@@ -1,0 +1,222 @@
+"""Pipeline files: what is written is what the forges take, and mistakes in them are found."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbx_magic.auth import find_login
+from dbx_magic.dbx import Dbx
+from dbx_magic.errors import ConflictError, GitError, PipelineError, ProjectError, UsageError
+from dbx_magic.events import Event, Planned, drive
+from dbx_magic.pipeline_check import Problem, find_problems
+from dbx_magic.pipelines import FILES, render
+from dbx_magic.verbs import perform
+
+FORGES = list(FILES)
+
+
+def do(folder: Path, action: str, seen: list[Event] | None = None, /, **arguments: Any) -> Any:
+    work = perform(Dbx(folder), "pipeline", {"action": action, **arguments})
+    return drive(work, (lambda _: None) if seen is None else seen.append)
+
+
+def add_targets(folder: Path, *names: str) -> None:
+    with (folder / "dbx.toml").open("a") as file:
+        for name in names:
+            file.write(f'[targets."{name}"]\nroot = "/Shared/{name}"\n')
+
+
+TARGETS = [("local",), ("dev", "test-eu", "prod")]
+
+
+@pytest.mark.parametrize("targets", TARGETS)
+@pytest.mark.parametrize("forge", FORGES)
+def test_every_target_is_there_and_versions_are_pinned(
+    forge: Any, targets: tuple[str, ...]
+) -> None:
+    for text in render(forge, targets, "release/1.x", "1.2.3").values():
+        assert '"release/1.x"' in text
+        assert "dbx-magic[databricks]==1.2.3" in text
+        assert "__" not in text
+        for target in targets:
+            assert f"--target {target}\n" in text
+
+
+def test_what_is_written_is_what_the_forges_take() -> None:
+    texts = {
+        path.replace(".yml", f"-{len(targets)}.yml"): text
+        for forge in FILES
+        for targets in TARGETS
+        for path, text in render(forge, targets, "release/1.x", "1.2.3").items()
+    }
+    assert len(texts) == 10
+    assert find_problems(texts) == []
+
+
+def test_targets_follow_each_other_after_the_tests() -> None:
+    text = render("azure", ("dev", "prod-eu"), "main", "1")["pipelines/build-workspace.yml"]
+    order = [line.strip() for line in text.split("\n") if "- stage" in line or "dependsOn" in line]
+    assert order == [
+        "- stage: tests",
+        "- stage: dev",
+        "dependsOn: [tests]",
+        "- stage: prod_eu",
+        "dependsOn: [dev]",
+    ]
+    assert "group: databricks_cli_prod-eu" in text
+
+
+MUTATIONS: list[tuple[Any, str, str, str]] = [
+    ("azure", "branches:", "branch:", "branch"),
+    ("azure", "UsePythonVersion@0", "UsePythonVersion@9", ""),
+    ("azure", "versionSpec:", "versionspec:", ""),
+    ("azure", "displayName: Push\n", "displayname: Push\n", "displayname"),
+    ("azure", "- script: dbx-magic push", "- scripts: dbx-magic push", "scripts"),
+    ("azure", "- group:", "- groop:", ""),
+    ("azure", "trigger:", "triger:", "triger"),
+    ("azure", "dependsOn: [tests]", "dependsOn: [test]", "waits for 'test'"),
+    ("azure", "steps:\n", "steps\n", "not valid YAML"),
+    ("azure", "dbx-magic push", "TOKEN=$(databricks_token) dbx-magic push", "on a command line"),
+    ("github", "branches:", "branch:", "branch"),
+    ("github", "runs-on:", "run-on:", ""),
+    ("github", "needs: [tests]", "needs: [test]", "waits for 'test'"),
+    ("github", "contents: read", "content: read", "content"),
+    (
+        "github",
+        "run: dbx-magic",
+        "run: T=${{ secrets.DATABRICKS_TOKEN }} dbx-magic",
+        "command line",
+    ),
+    ("gitlab", "script:", "scripts:", "scripts"),
+    ("gitlab", "needs: [tests]", "needs: [test]", "waits for 'test'"),
+    ("gitlab", "rules:\n    - changes", "rule:\n    - changes", "rule"),
+]
+
+
+def mutated(number: int) -> tuple[str, str]:
+    """The pipeline with one mistake, in a place of its own."""
+    forge, before, after, _ = MUTATIONS[number]
+    path = list(FILES[forge].values())[-1]
+    text = render(forge, ("dev",), "main", "1")[path]
+    assert before in text
+    return path.replace(".yml", f"{number}.yml"), text.replace(before, after, 1)
+
+
+@pytest.fixture(scope="module")
+def problems() -> list[Problem]:
+    """What is found in all of them together."""
+    return find_problems(dict(mutated(number) for number in range(len(MUTATIONS))))
+
+
+@pytest.mark.parametrize("number", range(len(MUTATIONS)))
+def test_mistakes_are_found_with_their_line(problems: list[Problem], number: int) -> None:
+    path, _ = mutated(number)
+    mine = [problem for problem in problems if problem.where.startswith(f"{path}:")]
+    assert any(MUTATIONS[number][3] in problem.what for problem in mine), mine
+    assert all(len(problem.what) < 400 for problem in mine)
+
+
+def test_the_line_is_the_mistakes_own() -> None:
+    path = "pipelines/build-workspace.yml"
+    text = render("azure", ("dev",), "main", "1")[path].replace(
+        "dependsOn: [tests]", "dependsOn: x"
+    )
+    [problem] = [item for item in find_problems({path: text}) if "waits" in item.what]
+    line = text.split("\n").index("    dependsOn: x") + 1
+    assert problem.where == f"{path}:{line}"
+
+
+def test_a_token_in_a_pipeline_is_found_and_not_shown() -> None:
+    token = "dapi" + "0123456789abcdef" * 2
+    path = "pipelines/build-cluster.yml"
+    text = render("azure", ("dev",), "main", "1")[path].replace("$(databricks_token)", token)
+    [problem] = find_problems({path: text})
+    assert "a Databricks token" in problem.what
+    assert token not in str(problem)
+
+
+@pytest.mark.parametrize("forge", FORGES)
+def test_the_verb_writes_them_for_the_targets_of_the_project(git_project: Path, forge: Any) -> None:
+    add_targets(git_project, "dev", "prod")
+    done = do(git_project, forge)
+    assert done.targets == ("dev", "prod")
+    assert done.written == tuple(FILES[forge].values())
+    assert "dev and prod" in done.next or "databricks_cli_dev and databricks_cli_prod" in done.next
+    checked = do(git_project, "check")
+    assert (checked.files, checked.problems) == (done.written, ())
+    again = do(git_project, forge)
+    assert (again.written, again.unchanged) == ((), done.written)
+
+
+def test_a_new_target_is_added_to_files_that_nobody_edited(git_project: Path) -> None:
+    do(git_project, "azure")
+    add_targets(git_project, "dev")
+    assert len(do(git_project, "azure").written) == 2
+    assert "--target dev" in (git_project / "pipelines/build-cluster.yml").read_text()
+
+
+def test_edits_are_never_overwritten_unless_that_is_meant(git_project: Path) -> None:
+    do(git_project, "azure")
+    file = git_project / "pipelines/build-cluster.yml"
+    file.write_text(file.read_text().replace("ubuntu-latest", "ubuntu-24.04"))
+    edited = file.read_text()
+    add_targets(git_project, "dev")
+    seen: list[Event] = []
+    do(git_project, "azure", seen, dry_run=True)
+    [planned] = seen
+    assert isinstance(planned, Planned)
+    assert len(planned.plan.steps) == 2
+    with pytest.raises(ConflictError, match=r"pipelines/build-cluster\.yml was edited"):
+        do(git_project, "azure")
+    assert file.read_text() == edited
+    do(git_project, "azure", force=True)
+    assert "ubuntu-latest" in file.read_text()
+
+
+def test_somebody_elses_pipeline_counts_as_edited(git_project: Path) -> None:
+    (git_project / ".gitlab-ci.yml").write_text("job:\n  script: make\n")
+    with pytest.raises(ConflictError, match=r"gitlab-ci\.yml was edited"):
+        do(git_project, "gitlab")
+
+
+def test_check_says_what_is_wrong_and_fails(git_project: Path) -> None:
+    with pytest.raises(PipelineError, match="no pipeline yet"):
+        do(git_project, "check")
+    do(git_project, "azure")
+    file = git_project / "pipelines/build-cluster.yml"
+    file.write_text(file.read_text().replace("trigger:", "triger:"))
+    checked = do(git_project, "check")
+    assert checked.exit_code == 7
+    assert "triger" in checked.view()[0].text
+
+
+def test_refusals(git_project: Path, project: Path, tmp_path: Path) -> None:
+    add_targets(git_project, "a b")
+    with pytest.raises(ProjectError, match="'a b'"):
+        do(git_project, "azure")
+    outer = tmp_path / "outer"
+    (outer / "inner").mkdir(parents=True)
+    (outer / "inner/dbx.toml").write_text("")
+    with pytest.raises(GitError, match="not in a git repository"):
+        do(outer / "inner", "azure")
+    subprocess.run(["git", "init", "-q"], cwd=outer, check=True)
+    with pytest.raises(ProjectError, match="not at the top of its repository"):
+        do(outer / "inner", "azure")
+
+
+def test_a_pipeline_signs_in_with_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBX_MAGIC_LOGIN", "environment")
+    with pytest.raises(UsageError, match="DATABRICKS_HOST is not set"):
+        find_login("dev")
+    monkeypatch.setenv("DATABRICKS_HOST", "https://dbx.test")
+    monkeypatch.setenv("DATABRICKS_TOKEN", "$(databricks_token)")
+    with pytest.raises(UsageError, match="DATABRICKS_TOKEN is not set"):
+        find_login("dev")
+    monkeypatch.setenv("DATABRICKS_TOKEN", "t")
+    login = find_login("dev")
+    assert login is not None
+    assert (login.host, login.headers()) == ("https://dbx.test", {"Authorization": "Bearer t"})

@@ -8,7 +8,6 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,13 @@ from .environment import Environment
 from .java import StartFailed
 from .kernel import Kernel
 from .metastore import Metastore
+from .nursery import Nursery
 from .spark import Spark
 
 __all__ = ["Command", "CommandStatus", "Compute", "ContextStatus", "StartFailed"]
 
 PROGRESS_SECONDS = 0.2
 QUIET_SECONDS = 10.0
-
-
-@dataclass
-class _Spare:
-    """A process that is warm already, and the state of the packages that it was started with."""
-
-    kernel: asyncio.Task[Kernel]
-    packages: int
 
 
 class Compute:
@@ -62,10 +54,11 @@ class Compute:
             folder, conf={**_paths(workspace, dbfs), **spark_conf}, env=self._env, base=base
         )
         self._contexts: dict[str, Context] = {}
-        self._spare: _Spare | None = None
-        self._stopped = False
+        self._nurseries: list[Nursery] = []  # the last one is for new contexts
+        self._packages = 0  # the state of the packages that it has imported
         self._background: asyncio.Task[None] | None = None
         self._jars: set[Path] = set()
+        self._doors: set[asyncio.Task[None]] = set()
 
     @property
     def ui_url(self) -> str | None:
@@ -92,27 +85,22 @@ class Compute:
         for folder in (self._workspace, self._dbfs, self._base):
             folder.mkdir(parents=True, exist_ok=True)
         try:
-            await asyncio.gather(self._spark.start(), self._environment.create())
+            await asyncio.gather(self._spark.start(), self._start_python())
             await self._spark.call(self._metastore.catch_up)
             await self._spark.call(self._metastore.follow)
         except BaseException:
             await self.stop()
             raise
         self.last_active = time.time()
-        self._warm()
         self._background = asyncio.create_task(self._get_quicker())
 
     async def stop(self) -> None:
         """End everything that this cluster started."""
-        self._stopped = True
         if self._background is not None:
             self._background.cancel()
             await asyncio.wait([self._background])
-        spare, self._spare = self._spare, None
-        await asyncio.gather(
-            *map(self.destroy_context, list(self._contexts)),
-            *([_discard(spare)] if spare else []),
-        )
+        await asyncio.gather(*map(self.destroy_context, list(self._contexts)))
+        await asyncio.gather(*(nursery.stop() for nursery in self._nurseries))
         await self._spark.stop()
 
     async def died(self) -> str:
@@ -144,12 +132,7 @@ class Compute:
             "task_values": {task: dict(values) for task, values in (task_values or {}).items()},
         }
 
-        async def new_kernel() -> Kernel:
-            kernel = await self._take_kernel()
-            await kernel.begin(settings)
-            return kernel
-
-        context.open(new_kernel)
+        context.open(lambda: self._start_kernel(settings))
         self._contexts[context.id] = context
         self.last_active = time.time()
         return context.id
@@ -157,6 +140,10 @@ class Compute:
     def context_status(self, context_id: str) -> ContextStatus:
         """Pending, Running or Error; KeyError if there is no such context."""
         return self._contexts[context_id].status
+
+    def context_reason(self, context_id: str) -> str:
+        """Why a context is in Error; empty otherwise."""
+        return self._contexts[context_id].reason
 
     async def wait_context(self, context_id: str, seconds: float) -> ContextStatus:
         """The status once it is no longer Pending, or when time is up."""
@@ -204,12 +191,6 @@ class Compute:
         content = {"code": code, "cursor_pos": cursor, "detail_level": 0}
         return await self._contexts[context_id].ask("inspect_request", content)
 
-    def _warm(self) -> None:
-        """Keep one process ready: starting one takes a second that nobody should wait for."""
-        if self._spare is None and not self._stopped:
-            packages = self._environment.state()
-            self._spare = _Spare(asyncio.create_task(self._start_kernel()), packages)
-
     async def _get_quicker(self) -> None:
         """While nobody waits: run Spark's slow first query, then prepare the next start."""
         with contextlib.suppress(Exception):
@@ -218,33 +199,44 @@ class Compute:
                 await asyncio.sleep(rest)
             await train(self._base)
 
-    async def _take_kernel(self) -> Kernel:
-        spare, self._spare = self._spare, None
-        if spare is not None and spare.packages != self._environment.state():
-            await _discard(spare)  # it has imported what was replaced since
-            spare = None
-        try:
-            return await (spare.kernel if spare is not None else self._start_kernel())
-        finally:
-            self._warm()
-
-    async def _start_kernel(self) -> Kernel:
-        port, secret = await self._spark.call(_open_door)
-        self._spark.logs.mkdir(parents=True, exist_ok=True)
+    async def _start_python(self) -> None:
+        await self._environment.create()
         env = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))},
             "DATABRICKS_RUNTIME_VERSION": "16.4",
             **self._env,
             **self._access,
             **self._environment.variables(),
-            "JPY_PARENT_PID": str(os.getpid()),  # the process ends when we do
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or its import complains
             "TZ": "UTC",  # as on Databricks; Spark's timestamps come to Python in this zone
             "SPARK_LOCAL_IP": "127.0.0.1",
             "PYSPARK_PYTHON": str(self._environment.python),
-            "PYSPARK_GATEWAY_PORT": str(port),
-            "PYSPARK_GATEWAY_SECRET": secret,
         }
-        return await Kernel.start(self._environment.python, self._spark.logs / "python", env)
+        self._packages = self._environment.state()
+        log = self._spark.logs / "python"
+        self._nurseries.append(await Nursery.start(self._environment.python, env, log))
+
+    async def _start_kernel(self, settings: Mapping[str, Any]) -> Kernel:
+        if self._packages != self._environment.state():
+            self._nurseries[-1].retire()  # it has imported what was replaced since
+            await self._start_python()
+        server, port, secret = await self._spark.call(_open_door)
+        env = {"PYSPARK_GATEWAY_PORT": str(port), "PYSPARK_GATEWAY_SECRET": secret}
+        folders = {
+            "dbfs": self._dbfs,
+            "Volumes": self._dbfs / "Volumes",
+            "Workspace": self._workspace,
+        }
+        kernel = await Kernel.start(self._nurseries[-1], env, settings, folders)
+        closing = asyncio.create_task(self._close_door(kernel, server))
+        self._doors.add(closing)
+        closing.add_done_callback(self._doors.discard)
+        return kernel
+
+    async def _close_door(self, kernel: Kernel, server: Any) -> None:
+        await kernel.died()
+        with contextlib.suppress(Exception):  # Spark may have ended first
+            await self._spark.call(lambda _: server.shutdown())
 
     async def _prepare(self) -> None:
         """Let Spark know what other clusters and the installer did since the last command."""
@@ -274,12 +266,6 @@ class Compute:
                     command.show({"type": "progress", **progress})
 
 
-async def _discard(spare: _Spare) -> None:
-    spare.kernel.cancel()
-    with contextlib.suppress(Exception, asyncio.CancelledError):
-        await (await spare.kernel).stop()
-
-
 def _first_query(jvm: Any) -> None:
     session = jvm.org.apache.spark.sql.classic.SparkSession.builder().getOrCreate()
     session.sql("SELECT id, count(*) FROM range(9) GROUP BY id ORDER BY id").collectToPython()
@@ -292,12 +278,12 @@ def _add_jars(jvm: Any, jars: set[Path]) -> None:
         jvm.org.apache.spark.SparkContext.getOrCreate().addJar(jar.as_uri())
 
 
-def _open_door(jvm: Any) -> tuple[int, str]:
+def _open_door(jvm: Any) -> tuple[Any, int, str]:
     # Each process gets a gateway of its own: on a shared one, Spark's calls back into Python
     # (foreachBatch) reach whichever process registered last.
     server = jvm.org.apache.spark.api.python.Py4JServer(jvm.org.apache.spark.SparkConf())
     server.start()
-    return int(server.getListeningPort()), str(server.secret())
+    return server, int(server.getListeningPort()), str(server.secret())
 
 
 def _progress(jvm: Any, group: str) -> dict[str, int]:

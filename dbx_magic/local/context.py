@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .kernel import Kernel, KernelDied
+from .kernel import Kernel
+from .nursery import KernelDied
 from .outputs import EXIT, RESTART, Event, Events, error_event, results
 
 CommandStatus = Literal["Queued", "Running", "Cancelling", "Finished", "Cancelled", "Error"]
@@ -183,7 +184,7 @@ class Context:
 
         watching = asyncio.create_task(self._watch(command))
         try:
-            await kernel.run(code_of(command, self.language), show, message_id=command.id)
+            await kernel.run(command.id, code_of(command, self.language), show)
         except KernelDied as died:
             self._settle("Error", str(died))
             command.show(error_event("ContextDied", f"{died} Its variables are lost."))
@@ -217,7 +218,7 @@ class Context:
             if command.done:
                 return
         if self._running is command and self._kernel is not None:
-            await self._kernel.stop()
+            self._kernel.kill()
 
     async def ask(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
         """Ask the idle process for completions or an inspection; {} while it is busy."""

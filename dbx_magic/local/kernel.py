@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .nursery import KernelDied, Nursery, last_words
 from .outputs import Event
 
 T = TypeVar("T")
@@ -20,50 +21,52 @@ START_SECONDS = 60.0
 STOP_SECONDS = 2.0
 
 
-class KernelDied(Exception):  # noqa: N818 - it says what happened
-    """The process is gone; the message says how."""
-
-
 class Kernel:
     """An ipykernel that runs one piece of code at a time; it ends when we do."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, client: Any, sockets: Path, log: Path
+        self, pid: int, ended: asyncio.Future[int], client: Any, sockets: Path, log: Path
     ) -> None:
-        self._process = process
+        self._pid = pid
+        self._ended = ended
         self._client = client
         self._sockets = sockets
         self._log = log
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def start(cls, python: Path, log: Path, env: Mapping[str, str]) -> Kernel:
+    async def start(
+        cls,
+        nursery: Nursery,
+        env: Mapping[str, str],
+        settings: Mapping[str, Any],
+        folders: Mapping[str, Path],
+    ) -> Kernel:
         """Start the process and wait until it answers; KernelDied says why it does not."""
         from jupyter_client.asynchronous.client import AsyncKernelClient
         from jupyter_client.connect import write_connection_file
 
         # A socket's path may have about 100 characters: a folder of ours can be deeper than that.
         sockets = Path(tempfile.mkdtemp(prefix="dbx-"))
+        for name, folder in folders.items():  # by which shell scripts reach Databricks' folders
+            (sockets / name).symlink_to(folder)
         connection, _ = write_connection_file(
             str(sockets / "connection.json"), ip=str(sockets / "k"), transport="ipc"
         )
-        _link(sockets, Path(env["DBX_WORKSPACE"]), Path(env["DBX_DBFS"]))
-        with log.open("ab") as written:
-            process = await asyncio.create_subprocess_exec(
-                python,
-                "-m",
-                "dbx_magic.local.driver",
-                connection,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=written,
-                stderr=written,
-                env={**env, "DBX_LINKS": str(sockets)},
-                start_new_session=True,  # a terminal's Ctrl-C is not the kernel's
-            )
+        request = {
+            "connection": connection,
+            "env": {**env, "DBX_LINKS": str(sockets)},
+            "settings": dict(settings),
+        }
+        try:
+            pid, ended = await nursery.fork(request)
+        except BaseException:
+            shutil.rmtree(sockets, ignore_errors=True)
+            raise
         client: Any = AsyncKernelClient(connection_file=connection)
         client.load_connection_file()
         client.start_channels(stdin=False, hb=False)
-        kernel = cls(process, client, sockets, log)
+        kernel = cls(pid, ended, client, sockets, nursery.log)
         try:
             answered = asyncio.wait_for(_until_answers(client), START_SECONDS)
             await kernel._unless_dead(answered)
@@ -75,29 +78,12 @@ class Kernel:
             raise
         return kernel
 
-    async def begin(self, settings: Mapping[str, Any]) -> None:
-        """Make the warm process a context; KernelDied says why it cannot be one."""
-        errors: list[Event] = []
-        driver = "__import__('sys').modules['dbx_magic.local.driver.start']"
-        await self.run(f"{driver}.begin({dict(settings)!r})", errors.append, silent=True)
-        for event in errors:
-            if event["type"] == "error":
-                await self.stop()
-                raise KernelDied(f"{event['ename']}: {event['evalue']}")
-
-    async def run(
-        self,
-        code: str,
-        show: Callable[[Event], None],
-        *,
-        message_id: str = "",
-        silent: bool = False,
-    ) -> None:
+    async def run(self, message_id: str, code: str, show: Callable[[Event], None]) -> None:
         """Run code, handing on what it shows; returns when it has ended, in whatever way."""
         content = {
             "code": code,
-            "silent": silent,
-            "store_history": not silent,
+            "silent": False,
+            "store_history": True,
             "user_expressions": {},
             "allow_stdin": False,
             "stop_on_error": False,
@@ -119,23 +105,30 @@ class Kernel:
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the code that runs now."""
-        if self._process.returncode is None:
-            os.kill(self._process.pid, signal.SIGINT)
+        if not self._ended.done():
+            os.kill(self._pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the process and what it started, at once."""
+        self._signal(signal.SIGKILL)
 
     async def died(self) -> str:
         """Wait until the process ends; return why."""
-        return self._last_words(await self._process.wait())
+        return last_words(await asyncio.shield(self._ended), self._log)
 
     async def stop(self) -> None:
-        """End the process and what it started."""
+        """End the process and what it started, and clear up after it."""
+        if not self._ended.done():
+            self._signal(signal.SIGTERM)
+            await asyncio.wait([self._ended], timeout=STOP_SECONDS)
+        self._signal(signal.SIGKILL)  # also what it has left running
+        await asyncio.wait([self._ended])
         self._client.stop_channels()
-        process = self._process
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(process.wait(), STOP_SECONDS)
         shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._pid, number)
 
     def _send(self, kind: str, content: Mapping[str, Any], message_id: str = "") -> str:
         message = self._client.session.msg(kind, dict(content))
@@ -172,16 +165,7 @@ class Kernel:
         finally:
             doing.cancel()
             dying.cancel()
-
-    def _last_words(self, code: int) -> str:
-        if code < 0:
-            name = signal.Signals(-code).name
-            hint = " It may have run out of memory." if name == "SIGKILL" else ""
-            return f"The Python process of this context was ended by {name}.{hint}"
-        said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return f"The Python process of this context ended with exit code {code}." + (
-            f" Its last words: {said[-1]}" if said and code else ""
-        )
+            await asyncio.wait({doing, dying})  # neither may use what is closed next
 
 
 async def _until_answers(client: Any) -> None:
@@ -193,13 +177,6 @@ async def _until_answers(client: Any) -> None:
             with contextlib.suppress(Exception):  # the queue's Empty: no answer yet
                 await channel.get_msg(timeout=0.1)
                 silent.discard(channel)
-
-
-def _link(sockets: Path, workspace: Path, dbfs: Path) -> None:
-    """Make links without spaces, by which shell scripts reach Databricks' folders."""
-    (sockets / "dbfs").symlink_to(dbfs)
-    (sockets / "Volumes").symlink_to(dbfs / "Volumes")
-    (sockets / "Workspace").symlink_to(workspace)
 
 
 def _event(kind: str, content: Mapping[str, Any]) -> Event | None:

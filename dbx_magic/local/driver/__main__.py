@@ -1,9 +1,7 @@
-"""Start a context's Python process: python -m dbx_magic.local.driver CONNECTION_FILE."""
+"""Start the process from which contexts are forked: python -m dbx_magic.local.driver."""
 
 from __future__ import annotations
 
-import sys
+from .nursery import main
 
-from .start import main
-
-main(sys.argv[1])
+main()

@@ -1,4 +1,4 @@
-"""A context's process: it gets warm, and then becomes the context that somebody asked for."""
+"""A context's process, from its start to its end."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Driver:
         arguments: Mapping[str, str],
         task_values: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        """Become the context that somebody asked for."""
+        """Be where the context was asked for, with what it was given."""
         folder = "/" + (folder or "").strip("/").removeprefix("Workspace/")
         self.about.update(folder=folder, notebook=notebook)
         self.cells.folder = folder
@@ -80,21 +80,15 @@ class Driver:
         self.spark.sparkContext.environment["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
 
 
-def main(connection_file: str) -> None:
+def main(connection_file: str, settings: Mapping[str, Any]) -> None:
     """Run the kernel until it is told to end or its parent is gone."""
-    app: Any = IPKernelApp.instance(kernel_class=Kernel)
+    # Not the user's own IPython: its start-up files and its history are none of the cluster's.
+    os.environ["IPYTHONDIR"] = str(Path(connection_file).parent)
+    app: Any = IPKernelApp.instance(kernel_class=Kernel, parent_handle=os.getppid())
+    app.config.HistoryManager.enabled = False
     app.initialize(["-f", connection_file])
-    global driver  # noqa: PLW0603 - there is one in a process, and it is asked for by name
-    driver = Driver(app, attach())
+    Driver(app, attach()).begin(**settings)
     app.start()
-
-
-driver: Driver
-
-
-def begin(settings: Mapping[str, Any]) -> None:
-    """Become the context that somebody asked for."""
-    driver.begin(**settings)
 
 
 def ask(method: str, path: str, fields: Mapping[str, Any]) -> Any:

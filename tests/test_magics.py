@@ -183,18 +183,17 @@ def test_an_interrupt_stops_the_cell_and_leaves_the_kernel_usable(
             "    def write(self, text):\n"
             "        if 'go' in text: os.kill(os.getpid(), signal.SIGINT)\n"
             "    def flush(self): pass\n"
-            "import contextlib, time"
+            "import contextlib"
         )
         cell = execute(
-            "begin = time.monotonic()\n"
             "with contextlib.redirect_stdout(Trap()):\n"
             "    try:\n"
             "        get_ipython().run_cell_magic('dbx', '', "
             "'print(\"go\", flush=True)\\nimport time\\ntime.sleep(100)\\nfinished = True')\n"
             "    except Exception as error: stopped = error\n"
-            "print(type(stopped).__name__, time.monotonic() - begin < 30)"
+            "print(type(stopped).__name__)"
         )
-        assert cell.outputs[0]["text"] == "StoppedError True\n"
+        assert cell.outputs[0]["text"] == "StoppedError\n"
         cell = execute("%%dbx\nprint('finished' , finished)")
         assert "finished False" in cell.outputs[0]["text"]
         assert kernel is not None

@@ -373,3 +373,25 @@ def test_a_full_disk_is_said_and_the_pull_goes_on_later(dbx: Dbx, project: Path,
     assert (project / "workspace/a.txt").read_text() == "small"
     assert sorted(path.name for path in (project / "workspace").iterdir()) == ["a.txt", "greet.py"]
     assert pull(dbx).taken == ("large.txt",)
+
+
+def test_the_local_workspace_replaces_only_what_was_not_edited_since(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    push(dbx)
+    seen = dbx.workspace.object(f"{root}/greet")
+    assert seen
+    deadline = time.monotonic() + 10
+    while (dbx.workspace.object(f"{root}/greet") or seen)["modified_at"] == seen["modified_at"]:
+        edit_there(dbx, f"{root}/greet", "theirs")  # its clock ticks in milliseconds
+        assert time.monotonic() < deadline
+    for refused in (
+        lambda: dbx.workspace.put(
+            f"{root}/greet", b"x", "SOURCE", "python", seen_at=seen["modified_at"]
+        ),
+        lambda: dbx.workspace.delete(f"{root}/greet", seen_at=seen["modified_at"]),
+    ):
+        with pytest.raises(WorkspaceError, match="was edited since") as caught:
+            refused()
+        assert caught.value.code == "ABORTED"
+    assert remote(dbx, root)["python:greet"] == source("theirs")

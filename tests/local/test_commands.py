@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -62,17 +60,6 @@ def test_results_have_the_types_of_the_api(run: Callable[..., CommandStatusRespo
 def test_numbers_that_json_does_not_have(run: Callable[..., CommandStatusResponse]) -> None:
     table = run("select double('NaN') as n, double('Infinity') as i", Language.SQL).results
     assert [str(value).lower()[:3] for value in table.data[0]] == ["nan", "inf"]
-
-
-def test_a_trivial_command_is_quick(run: Callable[..., CommandStatusResponse]) -> None:
-    run("1 + 1")
-    times = []
-    for _ in range(9):
-        began = time.perf_counter()
-        assert run("1 + 1").results.data == "2"
-        times.append(time.perf_counter() - began)
-    # 7 ms on a quiet machine; more than a second if the client had to ask twice.
-    assert statistics.median(times) <= 0.5
 
 
 def test_a_command_is_cancelled(

@@ -229,6 +229,23 @@ def test_what_is_there_is_not_overwritten_by_mistake(client: WorkspaceClient, fo
     assert client.workspace.download(path).read() == b"first"
 
 
+def test_what_was_edited_meanwhile_is_not_replaced(
+    server: Any, client: WorkspaceClient, folder: str
+) -> None:
+    path = f"{folder}/one.txt"
+    client.workspace.upload(path, b"first", format=ImportFormat.RAW)
+    seen = client.workspace.get_status(path).modified_at
+    body = {"path": path, "format": "RAW", "overwrite": True, "content": text("mine")}
+    later = {**body, "if_modified_at": seen - 1}
+    for operation in ("import", "delete"):
+        answer = server.call("POST", f"/api/2.0/workspace/{operation}", json=later)
+        assert (answer.status_code, answer.json()["error_code"]) == (409, "ABORTED")
+    assert client.workspace.download(path).read() == b"first"
+    same = {**body, "if_modified_at": seen}
+    assert server.call("POST", "/api/2.0/workspace/import", json=same).ok
+    assert client.workspace.download(path).read() == b"mine"
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [

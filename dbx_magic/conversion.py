@@ -88,7 +88,12 @@ class _Planner:
     def plan(self, walk: Walk) -> Conversions:
         problems: list[DbxError] = []
         met: set[str] = set()
-        found = [file for file in walk.files("notebooks") if isinstance(file, File)]
+        found = [
+            file
+            for file in walk.files("notebooks")
+            # What git is told about notebooks/ says nothing about workspace/.
+            if isinstance(file, File) and "/.git" not in file.path
+        ]
         # A notebook goes before the text that jupytext keeps beside it.
         for file in sorted(found, key=lambda file: (not _is_ipynb(file.path), file.path)):
             met.add(file.path)

@@ -199,6 +199,8 @@ class Rest:
                 "It may have expired: make a new one and put it into the profile.",
                 code=code or "UNAUTHENTICATED",
             )
+        if not code and message.rstrip(".").endswith("already exists"):
+            code = "RESOURCE_ALREADY_EXISTS"  # some addresses of Databricks leave it out
         missing = status == 404 or code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
         if missing or (code == "INVALID_PARAMETER_VALUE" and "does not exist" in message):
             return NotFoundError(message, code=code)

@@ -285,7 +285,11 @@ def _result(
 ) -> Pushed:
     sent = tuple(s.path for s in steps if isinstance(s, Send) and s.content != FOLDER)
     removed = tuple(s.path for s in steps if isinstance(s, Remove) and s.content != FOLDER)
-    objects = sum(chosen(path) for path, one in sides.here.items() if one != FOLDER)
+    equal = sum(
+        chosen(path) and sides.there.get(path) == one
+        for path, one in sides.here.items()
+        if one != FOLDER
+    )
     left = tuple(
         one.path
         for one in sides.differences
@@ -297,6 +301,4 @@ def _result(
     )
     kept = str(backup.folder) if backup and backup.folder.exists() else ""
     seconds = time.monotonic() - begun
-    return Pushed(
-        folder.root, sent, removed, objects - len(sent), left, size, kept, dry_run, seconds
-    )
+    return Pushed(folder.root, sent, removed, equal, left, size, kept, dry_run, seconds)

@@ -163,6 +163,13 @@ def test_looks_again_before_it_repeats_a_request(host: Host, rest: Rest) -> None
     assert looked == [1, 2]
 
 
+def test_what_exists_already_has_its_code(host: Host, rest: Rest) -> None:
+    host.answers = [(409, {}, '{"message": "Path (/Shared/x) already exists."}')]
+    with pytest.raises(WorkspaceError) as caught:
+        rest.post("2.0/x", {})
+    assert caught.value.code == "RESOURCE_ALREADY_EXISTS"
+
+
 def test_a_host_that_is_not_there_is_one_line(pauses: list[float]) -> None:
     rest = Rest("http://127.0.0.1:9", dict, sleep=pauses.append)
     with pytest.raises(WorkspaceError, match=r"http://127.0.0.1:9 cannot be reached"):

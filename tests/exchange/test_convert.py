@@ -30,6 +30,7 @@ def test_the_project_is_converted(offline: Dbx, project: Path) -> None:
         "---\njupyter:\n  kernelspec:\n    display_name: Python 3\n    name: python3\n---\n# T\n",
     )
     write(project, "notebooks/helper.py", "x = 1\n")
+    write(project, "notebooks/.gitignore", "*.tmp\n")
     result = perform(offline, "convert")
     assert result.written == ("workspace/a/train.py", "workspace/helper.py", "workspace/report.py")
     assert (project / "workspace/a/train.py").read_text() == source("a = 1")

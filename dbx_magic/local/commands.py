@@ -49,7 +49,10 @@ class Commands:
     async def _context_status(self, call: Call) -> Mapping[str, Any]:
         compute, context_id = self._context(call)
         await compute.wait_context(context_id, HOLD_SECONDS)
-        return {"id": context_id, "status": compute.context_status(context_id)}
+        # Databricks gives no reason; clients that do not know the field leave it alone.
+        reason = compute.context_reason(context_id)
+        answer = {"id": context_id, "status": compute.context_status(context_id)}
+        return {**answer, "reason": reason} if reason else answer
 
     async def _destroy(self, call: Call) -> Mapping[str, Any]:
         compute, context_id = self._context(call)

@@ -4,13 +4,13 @@ import {
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ICommandPalette, Notification } from '@jupyterlab/apputils';
-import { DocumentWidget } from '@jupyterlab/docregistry';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { addCommands, IPlace, SHOW } from './commands';
 import { Dbx } from './dbx';
+import { documentInFront, follow } from './follow';
 import { showOutputs } from './outputs';
 import { Panel } from './panel/panel';
 import { Project } from './project';
@@ -51,7 +51,7 @@ const panel: JupyterFrontEndPlugin<void> = {
   ): void => {
     const trans = (translator ?? nullTranslator).load('dbx_magic');
     const project = new Project(dbx);
-    followDocument(app, project);
+    follow(app, project);
 
     const panel = new Panel(project, trans);
     app.shell.add(panel, 'left', { rank: 550 });
@@ -100,22 +100,5 @@ const panel: JupyterFrontEndPlugin<void> = {
     });
   }
 };
-
-function documentInFront(app: JupyterFrontEnd): DocumentWidget | null {
-  const widget = app.shell.currentWidget;
-  return widget instanceof DocumentWidget ? widget : null;
-}
-
-/** Keep to the project of the document in front; a terminal or the launcher belongs to none. */
-function followDocument(app: JupyterFrontEnd, project: Project): void {
-  const follow = (otherwise: string | null): void => {
-    const path = documentInFront(app)?.context.localPath ?? otherwise;
-    if (path !== null) {
-      project.follow(path);
-    }
-  };
-  app.shell.currentChanged?.connect(() => follow(null));
-  void app.restored.then(() => follow(''));
-}
 
 export default [dbx, panel];

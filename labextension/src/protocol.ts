@@ -27,7 +27,7 @@ export interface IArguments {
   publish: { branch?: boolean; dry_run?: boolean; expect?: string };
   history: { name?: string; rows?: number };
   rollback: { version: string; message?: string; publish?: boolean; dry_run?: boolean; expect?: string };
-  pipeline: { action: 'azure' | 'github' | 'gitlab' | 'check'; force?: boolean; dry_run?: boolean; expect?: string };
+  pipeline: { action: 'azure' | 'github' | 'gitlab' | 'check' | 'local'; force?: boolean; dry_run?: boolean; expect?: string };
   local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };
   demo: { name?: string };
 }
@@ -59,7 +59,7 @@ export interface IResults {
   publish: ({ type: 'Published'; view: ILine[] } & IPublished);
   history: ({ type: 'History'; view: ILine[] } & IHistory);
   rollback: ({ type: 'RolledBack'; view: ILine[] } & IRolledBack);
-  pipeline: ({ type: 'PipelineFiles'; view: ILine[] } & IPipelineFiles) | ({ type: 'Checked'; view: ILine[] } & IChecked);
+  pipeline: ({ type: 'PipelineFiles'; view: ILine[] } & IPipelineFiles) | ({ type: 'Checked'; view: ILine[] } & IChecked) | ({ type: 'LocalRunner'; view: ILine[] } & ILocalRunner);
   local: ({ type: 'LocalWorkspace'; view: ILine[] } & ILocalWorkspace) | ({ type: 'ShellVariables'; view: ILine[] } & IShellVariables);
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
@@ -348,6 +348,11 @@ export interface IPipelineFiles {
   unchanged: string[];
   next: string;
   dry_run: boolean;
+}
+
+export interface ILocalRunner {
+  folder: string;
+  files: string[];
 }
 
 export interface ILocalWorkspace {

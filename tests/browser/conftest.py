@@ -82,13 +82,15 @@ def lab(wheel: Path, local_home: Path, tmp_path_factory: pytest.TempPathFactory)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    started = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16), root)
+    base = "/user/ada%40example.org"  # as under JupyterHub
+    started = Lab(f"http://127.0.0.1:{port}{base}", secrets.token_hex(16), root)
     log = home / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
             [
                 *(PYTHON, "-m", "jupyterlab", "--no-browser", "--allow-root"),
                 *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
+                f"--ServerApp.base_url={base}/",
                 *(f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"),
             ],
             stdout=output,

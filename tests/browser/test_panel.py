@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from dbx_magic.dbx import Dbx
 from dbx_magic.events import drive
@@ -141,6 +142,47 @@ def test_pick_with_the_keyboard_alone(lab: Any, page: Page, running: Dbx, local:
     expect(dialog).to_contain_text("Pick a Cluster")
     page.keyboard.press("Enter")
     expect(section(page, "Cluster").get_by_role("status")).to_contain_text("is picked")
+
+
+def test_accessible(page: Page, running: Dbx, open_panel: Any, unavailable: Any) -> None:
+    """axe finds nothing to complain about in the panel and the status bar's item."""
+    axe = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.exists():
+        unavailable("axe-core is not installed in labextension/node_modules.")
+    open_panel(running.project.root)
+    section(page, "Notebooks").get_by_role("button", name="Push…").click()
+    expect(section(page, "Notebooks").get_by_role("button", name="Apply")).to_be_visible()
+    page.add_script_tag(path=axe)
+    ours = [["#dbx-magic-panel"], [".jp-DbxStatus"]]
+    found = page.evaluate("ours => axe.run({include: ours})", ours)["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+
+
+def test_many_clusters_and_notebooks(page: Page, running: Dbx, open_panel: Any) -> None:
+    """Of 200 clusters and 5,000 differences a few are drawn, the rest are counted."""
+    row = {"state": "RUNNING", "runtime": "16.4", "size": "", "creator": "ada"}
+    rows = [{**row, "cluster_id": f"{i}", "name": f"cluster {i}"} for i in range(200)]
+    one = {"here": "new", "there": "", "lines": []}
+    objects = [{**one, "path": f"notebook {i}"} for i in range(5000)]
+    answer(page, "clusters", {"rows": rows})
+    answer(page, "diff", {"objects": objects})
+    open_panel(running.project.root)
+    notebooks, clusters = section(page, "Notebooks"), section(page, "Cluster")
+    expect(notebooks).to_contain_text("and 4950 more")
+    expect(notebooks.locator(".jp-DbxPanel-line")).to_have_count(51)
+    clusters.get_by_text("200 other clusters").click()
+    clusters.get_by_label("Filter by name").fill("cluster 19")
+    expect(clusters.get_by_role("button", name="Pick")).to_have_count(11)
+
+
+def answer(page: Page, verb: str, result: object) -> None:
+    """Let the server's answer to a verb be this one."""
+    body = json.dumps({"result": result}) + "\n"
+
+    def fulfill(route: Route) -> None:
+        route.fulfill(content_type="application/x-ndjson", body=body)
+
+    page.route(re.compile(rf"/dbx-magic/{verb}\b"), fulfill)
 
 
 def test_run_this_notebook(lab: Any, page: Page, running: Dbx, shot: Any) -> None:

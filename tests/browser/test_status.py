@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -30,6 +31,16 @@ def test_a_click_reads_again(lab: Any, page: Page, running: Dbx) -> None:
     expect(status(page)).to_have_text("local · ○ hello")
 
 
+def test_a_cell_that_uses_the_magic(lab: Any, page: Page, running: Dbx) -> None:
+    """What `%dbx` changes in a notebook is seen at once, not with the next poll."""
+    write_cell(running, "%load_ext dbx_magic\n%dbx stop")
+    page.goto(lab.notebook(running.project.root))
+    expect(status(page)).to_have_text("local · ● hello")
+    page.locator(".jp-Cell").first.click()
+    page.keyboard.press("Shift+Enter")
+    expect(status(page)).to_have_text("local · ○ hello")
+
+
 def test_outside_any_project(lab: Any, page: Page) -> None:
     (lab.root / "notes.txt").write_text("no project here")
     page.goto(lab.address("notes.txt"))
@@ -47,6 +58,13 @@ def test_dark(lab: Any, page: Page, running: Dbx, shot: Any) -> None:
     assert colour(status(page)) == colour(neighbour) != light
     shot("dark")
     choose_theme(page, "JupyterLab Light")
+
+
+def write_cell(dbx: Dbx, source: str) -> None:
+    path = dbx.project.notebooks / "train.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["cells"][0]["source"] = source
+    path.write_text(json.dumps(notebook))
 
 
 def choose_theme(page: Page, theme: str) -> None:

@@ -1,0 +1,59 @@
+import { JupyterFrontEnd } from '@jupyterlab/application';
+import { ISessionContext } from '@jupyterlab/apputils';
+import { DocumentWidget } from '@jupyterlab/docregistry';
+import { KernelMessage } from '@jupyterlab/services';
+import { Widget } from '@lumino/widgets';
+
+import { Project } from './project';
+
+/** The document in front; a terminal or the launcher is none. */
+export function documentInFront(app: JupyterFrontEnd): DocumentWidget | null {
+  const widget = app.shell.currentWidget;
+  return widget instanceof DocumentWidget ? widget : null;
+}
+
+/** Keep to the project of the document in front, and to what its kernel does with it. */
+export function follow(app: JupyterFrontEnd, project: Project): void {
+  let session: ISessionContext | null = null;
+  const turn = (otherwise: string | null): void => {
+    const document = documentInFront(app);
+    const path = document?.context.localPath ?? otherwise;
+    if (path !== null) {
+      project.follow(path);
+    }
+    session?.iopubMessage.disconnect(listen);
+    session = sessionOf(document);
+    session?.iopubMessage.connect(listen);
+  };
+  const listen = whenDbxHasRun(() => project.refresh());
+  app.shell.currentChanged?.connect(() => turn(null));
+  void app.restored.then(() => turn(''));
+}
+
+/** Call back after each cell that uses the magic, because it may have changed anything. */
+function whenDbxHasRun(
+  callback: () => void
+): (sender: unknown, message: KernelMessage.IMessage) => void {
+  let request = '';
+  return (_, message) => {
+    const parent = (message.parent_header as KernelMessage.IHeader).msg_id;
+    if (KernelMessage.isExecuteInputMsg(message)) {
+      if (message.content.code.includes('%dbx')) {
+        request = parent;
+      }
+    } else if (KernelMessage.isStatusMsg(message)) {
+      if (message.content.execution_state === 'idle' && parent === request) {
+        request = '';
+        callback();
+      }
+    }
+  };
+}
+
+function sessionOf(widget: Widget | null): ISessionContext | null {
+  // Of a notebook or console panel; to ask for those would bring their packages into the build.
+  return (
+    (widget as { sessionContext?: ISessionContext } | null)?.sessionContext ??
+    null
+  );
+}

@@ -14,6 +14,7 @@ from typing import Literal
 from .dbx import Dbx
 from .errors import ConflictError, PipelineError, ProjectError
 from .events import Planned, Work
+from .local_remote import LocalRemote
 from .pipeline_check import Problem, find_problems
 from .plan import Change, Plan
 from .project import write
@@ -99,6 +100,23 @@ class Checked:
 
 
 @dataclass(frozen=True)
+class LocalRunner:
+    """The remote ``local``, and the pipelines that it will run."""
+
+    folder: str
+    files: tuple[str, ...]
+
+    def view(self) -> View:
+        """Where it is, and how to go on."""
+        go_on = "`commit -m … --publish`" if self.files else "`pipeline azure` writes them"
+        return [
+            Line("the remote local runs Azure pipelines here, by the local runner", "✓"),
+            Line(f"pipelines: {', '.join(self.files) or 'none yet'}", note=go_on, indent=1),
+            Line(f"repository: {self.folder}", indent=1),
+        ]
+
+
+@dataclass(frozen=True)
 class Write:
     """Write one pipeline file."""
 
@@ -108,19 +126,21 @@ class Write:
 
 def pipeline(
     dbx: Dbx,
-    action: Literal["azure", "github", "gitlab", "check"],
+    action: Literal["azure", "github", "gitlab", "check", "local"],
     *,
     force: bool = False,
     dry_run: bool = False,
     expect: str = "",
-) -> Work[PipelineFiles | Checked]:
+) -> Work[PipelineFiles | Checked | LocalRunner]:
     """Write the pipelines that deploy what is published, for Azure DevOps, GitHub or GitLab.
 
     There are two: create-cluster runs when the cluster spec changes, sync-workspace when notebooks
     or code do; it runs the tests first. Each goes to the targets of dbx.toml, one after the other.
 
     Args:
-        action: The forge to write for; or `check`, which looks for mistakes in what is there.
+        action: The forge to write for; `check` looks for mistakes in what is there; `local` adds
+            the remote `local`, which runs the Azure pipelines of what is published to it on this
+            machine, against the local workspace.
         force: Also write a file again that was edited here.
         dry_run: Only show what would be written.
         expect: Write only if the plan is still the one with this fingerprint.
@@ -145,6 +165,10 @@ def pipeline(
             f"{dbx.project.root} is not at the top of its repository, where pipelines are run.",
             "Give the project a repository of its own.",
         )
+    if action == "local":
+        remote = LocalRemote.create(repo, dbx.project.settings.project)
+        there = tuple(path for path in FILES["azure"].values() if _read(dbx, path))
+        return LocalRunner(str(remote.folder), there)
     targets = _targets(dbx)
     wanted = render(action, targets, _branch(repo), importlib.metadata.version("dbx-magic"))
     there_now = {path: _read(dbx, path) for path in wanted}

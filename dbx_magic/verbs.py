@@ -96,6 +96,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("history", "history"),
         Verb("rollback", "rollback", changes=True),
         Verb("pipeline", "pipelines", changes=True),
+        Verb("follow", "follow"),
         Verb("local", "setup"),
         Verb("demo", "demo"),
     )

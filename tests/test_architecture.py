@@ -38,10 +38,10 @@ FLOORS = [
     ["local_process", "workspace"],
     ["crew", "remote", "pushlock", "sides", "sending", "pushing", "pulling"],
     ["dbx"],
-    ["cluster_state", "publishing", "pipeline_check", "exchange"],
+    ["cluster_state", "publishing", "pipeline_check", "local_remote", "exchange"],
     [
         *("setup", "clusters", "cluster_facts", "rebuild"),
-        *("convert", "transfer", "pull", "runs", "versions", "history", "rollback", "pipelines"),
+        *("convert", "transfer", "pull", "runs", "versions", "history", "rollback", "pipelines", "follow"),
     ],
     ["status", "demo"],
     ["verbs"],

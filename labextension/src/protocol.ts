@@ -28,6 +28,7 @@ export interface IArguments {
   history: { name?: string; rows?: number };
   rollback: { version: string; message?: string; publish?: boolean; dry_run?: boolean; expect?: string };
   pipeline: { action: 'azure' | 'github' | 'gitlab' | 'check' | 'local'; force?: boolean; dry_run?: boolean; expect?: string };
+  follow: { commit?: string };
   local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };
   demo: { name?: string };
 }
@@ -60,11 +61,12 @@ export interface IResults {
   history: ({ type: 'History'; view: ILine[] } & IHistory);
   rollback: ({ type: 'RolledBack'; view: ILine[] } & IRolledBack);
   pipeline: ({ type: 'PipelineFiles'; view: ILine[] } & IPipelineFiles) | ({ type: 'Checked'; view: ILine[] } & IChecked) | ({ type: 'LocalRunner'; view: ILine[] } & ILocalRunner);
+  follow: ({ type: 'Followed'; view: ILine[] } & IFollowed);
   local: ({ type: 'LocalWorkspace'; view: ILine[] } & ILocalWorkspace) | ({ type: 'ShellVariables'; view: ILine[] } & IShellVariables);
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
-export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'publish', 'history', 'rollback', 'pipeline', 'local', 'demo'] as const;
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'publish', 'history', 'rollback', 'pipeline', 'follow', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
@@ -353,6 +355,29 @@ export interface IPipelineFiles {
 export interface ILocalRunner {
   folder: string;
   files: string[];
+}
+
+export interface IStepRun {
+  name: string;
+  stage: string;
+  exit_code: number | null;
+  seconds: number;
+}
+
+export interface IPipelineRun {
+  number: number;
+  pipeline: string;
+  commit: string;
+  branch: string;
+  state: 'queued' | 'running' | 'succeeded' | 'failed' | 'interrupted';
+  reason: string;
+  steps: IStepRun[];
+}
+
+export interface IFollowed {
+  commit: string;
+  runs: IPipelineRun[];
+  ends: string[];
 }
 
 export interface ILocalWorkspace {

@@ -1,0 +1,214 @@
+"""The local remote: publishing to it runs the pipelines of the published commit, here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbx_magic import local_process
+from dbx_magic.dbx import Dbx
+from dbx_magic.errors import PipelineError
+from dbx_magic.events import drive
+from dbx_magic.local_remote import LocalRemote
+from dbx_magic.verbs import perform
+
+PIPELINE = """
+trigger:
+  branches: {include: [main]}
+  paths: {include: ["workspace/**"]}
+stages:
+- stage: tests
+  jobs:
+  - job: tests
+    steps:
+    - task: UsePythonVersion@0
+      inputs: {versionSpec: "3.12"}
+    - script: test ! -e workspace/bad.py
+      displayName: Test
+- stage: local
+  dependsOn: [tests]
+  jobs:
+  - deployment: workspace
+    variables: [{group: databricks_cli}]
+    strategy:
+      runOnce:
+        deploy:
+          steps:
+          - script: |
+              cat workspace/greet.py
+              ls
+              echo "host $(databricks_host), token $TOKEN, unmapped '$DATABRICKS_TOKEN'"
+              echo "$DATABRICKS_HOST at $BUILD_SOURCEVERSION of $BUILD_SOURCEBRANCH"
+            displayName: Deploy
+            env: {TOKEN: $(databricks_token)}
+"""
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.removesuffix("\n")
+
+
+def do(folder: Path, verb: str, /, **arguments: Any) -> Any:
+    return drive(perform(Dbx(folder), verb, arguments), lambda _: None)
+
+
+@pytest.fixture
+def here(git_project: Path, local: local_process.Server) -> Path:
+    (git_project / "pipelines/build-workspace.yml").write_text(PIPELINE)
+    do(git_project, "pipeline", action="local")
+    return git_project
+
+
+def ship(folder: Path, path: str, text: str) -> str:
+    (folder / path).write_text(text)
+    return str(do(folder, "commit", message="m", publish=True).commit)
+
+
+def log_of(folder: Path, number: int) -> str:
+    remote = LocalRemote.of(Dbx(folder).repo)
+    assert remote is not None
+    return remote.log_path(number).read_text()
+
+
+def test_what_is_published_runs_in_a_clean_checkout(
+    here: Path, local: local_process.Server
+) -> None:
+    (here / "dirty.py").write_text("not committed\n")
+    commit = ship(here, "workspace/greet.py", "print('deployed')\n")
+    done = do(here, "follow")
+    [run] = done.runs
+    assert (run.state, run.commit, run.branch, done.exit_code) == ("succeeded", commit, "main", 0)
+    assert [(step.name, step.exit_code) for step in run.steps] == [
+        ("UsePythonVersion@0", 0),
+        ("Test", 0),
+        ("Deploy", 0),
+    ]
+    log = log_of(here, run.number)
+    assert "print('deployed')" in log
+    assert "dirty.py" not in log
+    assert f"host {local.url}, token ***, unmapped ''" in log
+    assert f"{local.url} at {commit} of refs/heads/main" in log
+    remote = LocalRemote.of(Dbx(here).repo)
+    assert remote is not None
+    everything = "".join(path.read_text() for path in (remote.folder / "dbx-runs").iterdir())
+    assert local.token not in everything
+    assert len(git(remote.folder, "worktree", "list").split("\n")) == 1
+
+
+def test_only_pushes_that_a_pipeline_is_about_start_it(here: Path) -> None:
+    ship(here, "workspace/greet.py", "1\n")
+    do(here, "follow")
+    ship(here, "dbx.toml", 'project = "hello"\ncluster = "hello"\n')
+    with pytest.raises(PipelineError, match="No pipeline ran for"):
+        do(here, "follow")
+    git(here, "switch", "-qc", "feature")
+    ship(here, "workspace/greet.py", "2\n")
+    with pytest.raises(PipelineError, match="No pipeline ran for"):
+        do(here, "follow")
+
+
+def test_failing_tests_stop_what_comes_after_them(here: Path) -> None:
+    ship(here, "workspace/bad.py", "")
+    done = do(here, "follow")
+    [run] = done.runs
+    assert (run.state, done.exit_code) == ("failed", 7)
+    assert [(step.name, step.exit_code) for step in run.steps][-1] == ("Test", 1)
+    assert "left out, because a stage before it failed" in done.ends[0]
+    words = [line.text for line in done.view()]
+    assert words[0] == f"build-workspace #1 of {run.commit[:7]}: failed"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("UsePythonVersion@0", "AzureCLI@2", "the step 'AzureCLI@2' cannot run locally"),
+        ("databricks_cli", "others", "the variable group 'others' is not there locally"),
+        ("stages:", "stages", "is not valid YAML"),
+    ],
+)
+def test_what_cannot_run_fails_by_its_name(
+    here: Path, before: str, after: str, reason: str
+) -> None:
+    file = here / "pipelines/build-workspace.yml"
+    file.write_text(file.read_text().replace(before, after))
+    ship(here, "workspace/greet.py", "1\n")
+    done = do(here, "follow")
+    assert done.runs[0].state == "failed"
+    assert reason in done.runs[0].reason
+    assert all(step.name != "Deploy" for step in done.runs[0].steps)
+
+
+def test_runs_of_one_pipeline_wait_for_each_other(here: Path, tmp_path: Path) -> None:
+    gate, order = tmp_path / "gate", tmp_path / "order"
+    file = here / "pipelines/build-workspace.yml"
+    script = f"echo $BUILD_SOURCEVERSION >> {order}; until [ -e {gate} ]; do sleep 0.1; done"
+    file.write_text(file.read_text().replace("test ! -e workspace/bad.py", script))
+    first = ship(here, "workspace/greet.py", "1\n")
+    wait_until(order.exists)
+    second = ship(here, "workspace/greet.py", "2\n")
+    remote = LocalRemote.of(Dbx(here).repo)
+    assert remote is not None
+    [waiting] = remote.runs(second)
+    assert (waiting.state, waiting.steps) == ("queued", ())
+    gate.touch()
+    do(here, "follow")
+    assert order.read_text().split() == [first, second]
+
+
+def test_a_killed_run_is_told_as_interrupted(here: Path, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    file = here / "pipelines/build-workspace.yml"
+    script = f"echo $PPID > {pid}.new; mv {pid}.new {pid}; exec sleep 600"
+    file.write_text(file.read_text().replace("test ! -e workspace/bad.py", script))
+    ship(here, "workspace/greet.py", "1\n")
+    wait_until(pid.exists)
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    done = do(here, "follow")
+    assert (done.runs[0].state, done.exit_code) == ("interrupted", 7)
+    ship(here, "pipelines/build-workspace.yml", PIPELINE)
+    ship(here, "workspace/greet.py", "2\n")
+    assert do(here, "follow").runs[0].state == "succeeded"
+
+
+def test_the_generated_pipeline_deploys_to_the_local_workspace(
+    here: Path, local: local_process.Server
+) -> None:
+    """The whole of sync-workspace, as Azure would run it: install, test, push."""
+    (here / "pipelines/build-workspace.yml").unlink()
+    do(here, "pipeline", action="azure")
+    (here / "pipelines/build-cluster.yml").unlink()  # the cluster has tests of its own
+    (here / "tests").mkdir()
+    (here / "tests/test_it.py").write_text("def test_it():\n    assert True\n")
+    ship(here, "workspace/greet.py", "# Databricks notebook source\nprint('shipped')\n")
+    done = do(here, "follow")
+    assert done.runs[0].state == "succeeded", done.ends
+    source = Dbx(here, "local").workspace.fetch("/Shared/hello/greet")
+    assert b"shipped" in source
+
+
+def test_there_is_nothing_to_follow(git_project: Path) -> None:
+    with pytest.raises(PipelineError, match=r"no local remote.*pipeline local"):
+        do(git_project, "follow")
+
+
+def test_a_remote_of_that_name_is_left_alone(git_project: Path, local: Any) -> None:
+    git(git_project, "remote", "add", "local", "/elsewhere")
+    with pytest.raises(PipelineError, match="is /elsewhere"):
+        do(git_project, "pipeline", action="local")
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

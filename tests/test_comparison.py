@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dbx_magic.comparison import (
     FOLDER,
@@ -18,6 +20,7 @@ from dbx_magic.comparison import (
     Send,
     Side,
     Take,
+    above,
     compare,
     content_of,
     pull_steps,
@@ -192,3 +195,59 @@ def test_anything_else_is_an_edit() -> None:
     assert content_of(b"a\n", "python") != content_of(b"a\n\n\n", "python")
     assert content_of(b"a\n", "python") != content_of(b"a\n", "r")
     assert content_of(b"x # MAGIC \n", "python") != content_of(b"x # MAGIC\n", "python")
+
+
+NAMES = ("d", "e", "d/x", "d/y", "e/x")
+
+
+@st.composite
+def whole_sides(draw: st.DrawFn) -> Side:
+    """A side as it can be: what is in a folder is in a folder."""
+    side: dict[str, Content] = {}
+    for path in NAMES:
+        content = draw(st.sampled_from((None, A, B, FILE, FOLDER)))
+        if content and all(side.get(folder) == FOLDER for folder in above(path)):
+            side[path] = content
+    return side
+
+
+def pushed(here: Side, base: Side, there: Side, **options: bool) -> dict[str, Content]:
+    """The workspace after the steps of a push, in the order in which they are taken."""
+    result = dict(there)
+    steps = push_steps(compare(here, base, there), **options)
+    for step in reversed(steps):
+        if isinstance(step, Remove):
+            inside = [path for path in result if path.startswith(f"{step.path}/")]
+            assert not inside, "a folder is removed that is not empty"
+            del result[step.path]
+    for step in steps:
+        if isinstance(step, Send):
+            assert all(result.get(folder) == FOLDER for folder in above(step.path))
+            result[step.path] = step.content
+    return result
+
+
+@given(whole_sides(), whole_sides(), whole_sides())
+def test_a_push_loses_no_edit_of_the_workspace(here: Side, base: Side, there: Side) -> None:
+    after = pushed(here, base, there) if not conflicts(here, base, there) else dict(there)
+    for path, content in there.items():
+        if content != base.get(path):
+            assert after.get(path) == content
+
+
+@given(whole_sides(), whole_sides(), whole_sides())
+def test_a_push_without_conflicts_makes_them_equal(here: Side, base: Side, there: Side) -> None:
+    if conflicts(here, base, there):
+        return
+    after = pushed(here, base, there)
+    assert {path: after.get(path) for path in here} == dict(here)
+    # What is left over was never pushed, or holds something that was not.
+    for path in after.keys() - here.keys():
+        kept = [one for one in after if one == path or one.startswith(f"{path}/")]
+        assert any(one not in base for one in kept)
+
+
+def conflicts(here: Side, base: Side, there: Side) -> bool:
+    """Whether a push would send nothing."""
+    steps = push_steps(compare(here, base, there))
+    return any(isinstance(step, Conflict) for step in steps)

@@ -18,7 +18,7 @@ from .errors import Refused
 from .home import Home
 
 # The first time, it may have to be downloaded.
-_START_SECONDS = 180.0
+_START_SECONDS = 300.0
 _ANSWER_SECONDS = 600.0
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PATHS = (

@@ -69,8 +69,9 @@ class Server:
     def call(self, method: str, path: str, **arguments: Any) -> requests.Response:
         """A bare request with the token."""
         headers = {"Authorization": f"Bearer {self.token}", **arguments.pop("headers", {})}
+        timeout = arguments.pop("timeout", 60)
         return requests.request(
-            method, f"{self.url}{path}", headers=headers, timeout=60, **arguments
+            method, f"{self.url}{path}", headers=headers, timeout=timeout, **arguments
         )
 
     def kill(self) -> None:

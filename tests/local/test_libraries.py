@@ -97,10 +97,10 @@ def test_a_library_that_does_not_exist_fails_by_name(
     client.libraries.install(cluster_id, wanted)
 
     def settled() -> list[LibraryFullStatus]:
-        found = statuses(client, cluster_id)
+        found = [one for one in statuses(client, cluster_id) if one.library in wanted]
         return found if all(one.status in (INSTALLED, FAILED) for one in found) else []
 
-    good, bad = wait_until(settled, "installing")
+    good, bad = sorted(wait_until(settled, "installing"), key=lambda one: wanted.index(one.library))
     assert (good.status, good.messages) == (INSTALLED, [])
     assert bad.status == FAILED
     assert "nowhere" in bad.messages[0]

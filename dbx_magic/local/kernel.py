@@ -123,6 +123,10 @@ class Kernel:
             await asyncio.wait([self._ended], timeout=STOP_SECONDS)
         self._signal(signal.SIGKILL)  # also what it has left running
         await asyncio.wait([self._ended])
+        with contextlib.suppress(FileNotFoundError):  # what shell scripts have left running
+            for group in (self._sockets / "left").read_text(encoding="ascii").split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(int(group), signal.SIGKILL)
         self._client.stop_channels()
         shutil.rmtree(self._sockets, ignore_errors=True)
 

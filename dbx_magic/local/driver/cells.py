@@ -127,6 +127,7 @@ class Cells:
         notebook = parse_source(place.read_text(encoding="utf-8"), path)
         before, self.folder = self.folder, str(PurePosixPath(path).parent)
         self._dbutils.widgets.given.update(given)
+        self._shell.nested += 1
         try:
             for number, cell in enumerate(notebook.cells, 1):
                 if cell.kind != "code":
@@ -144,6 +145,7 @@ class Cells:
                     raise Failed
         finally:
             self.folder = before
+            self._shell.nested -= 1
 
     def pip(self, line: str) -> None:
         """Install packages for this context only."""
@@ -156,26 +158,22 @@ class Cells:
             command += ["--constraint", str(environment / "constraints.txt")]
         if verb in ("install", "uninstall"):
             command += ["--target", str(self.packages)]
+        before = self._installed()
         if code := run_program([*command, "--python", sys.executable, *words]):
             raise _quiet(RuntimeError(f"%pip {verb} ended with code {code}."))
         importlib.invalidate_caches()
-        self._say_stale()
-
-    def _say_stale(self) -> None:
-        if self.packages is None or not self.packages.is_dir():
-            return
-        stale = sorted(
-            item.stem
-            for item in self.packages.iterdir()
-            if (module := sys.modules.get(item.stem))
-            and not str(getattr(module, "__file__", "") or "").startswith(str(self.packages))
-        )
-        if stale:
-            names = ", ".join(stale)
+        installed = self._installed().items() - before.items()
+        if stale := sorted({name for name, _ in installed} & sys.modules.keys()):
             print(  # noqa: T201 - this is its output
-                f"Imported before, so still the old one: {names}. "
+                f"Imported before, so still the old one: {', '.join(stale)}. "
                 "dbutils.library.restartPython() brings the new one; variables are lost."
             )
+
+    def _installed(self) -> dict[str, int]:
+        """The modules that %pip has installed, and when."""
+        if self.packages is None or not self.packages.is_dir():
+            return {}
+        return {item.stem: item.stat().st_ctime_ns for item in self.packages.iterdir()}
 
 
 def run_program(command: Sequence[str]) -> int:
@@ -199,7 +197,10 @@ def run_program(command: Sequence[str]) -> int:
                         break
                     print(decode(data), end="", flush=True)  # noqa: T201 - the program's output
                 elif process.poll() is not None:
-                    break  # what it left running in the background keeps the pipe open
+                    # What it has left running keeps the pipe open. It ends with the context.
+                    with Path(os.environ["DBX_LINKS"], "left").open("a") as left:
+                        left.write(f"{process.pid}\n")
+                    break
         return process.wait()
     finally:
         written.close()

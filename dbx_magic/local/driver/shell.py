@@ -32,10 +32,14 @@ class Shell(ZMQInteractiveShell):
         super().init_prefilter()
         self.input_transformer_manager.cleanup_transforms.insert(0, as_ipython)
 
+    nested = 0  # how many notebooks deep the cell is that runs now
+
     def showtraceback(self, *arguments: Any, **options: Any) -> None:
         """Show an error; a notebook's own end is none."""
         error = sys.exc_info()[1]
         match error:
+            case NotebookExit() if self.nested:
+                pass  # it ends the notebook that was run, not the one that runs it
             case NotebookExit():
                 self.display_pub.publish(
                     {EXIT: {"value": error.value}, "text/plain": f"Notebook exited: {error.value}"}

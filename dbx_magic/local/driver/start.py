@@ -50,6 +50,8 @@ class Driver:
         self.shell.user_ns.pop("open", None)
         _offer_modules(self.shell.user_ns, self.dbutils)
         self._kernel = app.kernel
+        # Both belong to all contexts of the cluster.
+        spark.stop = spark.sparkContext.stop = _keep_running  # type: ignore[method-assign]
         self.shell.events.register("pre_run_cell", self._set_job_group)
         _redact(app.session, self.secrets)
 
@@ -107,6 +109,10 @@ def ask(method: str, path: str, fields: Mapping[str, Any]) -> Any:
     if not response.ok:
         raise RuntimeError(f"{answer.get('error_code')}: {answer.get('message')}")
     return answer
+
+
+def _keep_running() -> None:
+    print("Spark goes on: it is the cluster's.")  # noqa: T201 - where a user expects its end
 
 
 def _offer_modules(namespace: dict[str, Any], dbutils: DbUtils) -> None:

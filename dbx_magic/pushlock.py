@@ -82,16 +82,39 @@ class PushLock:
         return Clock(seen.modified_at - ended * 1000, seen.modified_at - begun * 1000)
 
     def renew(self) -> None:
-        """Say that the push is still alive, when that is due."""
+        """Say that the push is still alive, when that is due.
+
+        Raises:
+            ConflictError: somebody else took the lock over, because it had ended.
+        """
         if self._is_held and time.monotonic() - self._renewed > SECONDS / 3:
+            self.must_still_be_held()
             self._write(overwrite=True)
 
     def release(self) -> None:
         """Give the lock back, if it is held."""
-        if self._is_held:
+        if not self._is_held:
+            return
+        with contextlib.suppress(WorkspaceError, ConflictError):
+            if time.monotonic() - self._renewed > SECONDS:
+                self.must_still_be_held()
+            self.folder.workspace.delete(self.folder.full(PATH))
+        self._is_held = False
+
+    def must_still_be_held(self) -> None:
+        """Look whether the lock is still ours.
+
+        Raises:
+            ConflictError: it had ended, and somebody else took it over.
+        """
+        there = self._read()
+        if there is None or there.get("id") != self._id:
             self._is_held = False
-            with contextlib.suppress(WorkspaceError):
-                self.folder.workspace.delete(self.folder.full(PATH))
+            who = (there or {}).get("who") or "somebody else"
+            raise ConflictError(
+                f"This push was asleep for so long that {who} began another one.",
+                "Push again, to send the rest.",
+            )
 
     def _create(self) -> tuple[float, float]:
         if self.is_first:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 import time
 from collections.abc import Callable
@@ -153,7 +154,7 @@ def _push(
     begun = time.monotonic()
     folder = Folder(dbx.workspace, root_of(dbx, to))
     with open_base(dbx, folder) as base:
-        lock = PushLock(folder, _owner(base))
+        lock = PushLock(folder, _owner(dbx, base))
         try:
             with Crew() as crew:
                 looking = look(crew, folder, base)
@@ -204,14 +205,15 @@ def _push(
     return _result(folder, sides, steps, chosen, begun, size=size, backup=backup)
 
 
-def _owner(base: Base) -> str:
+def _owner(dbx: Dbx, base: Base) -> str:
     """The name of this checkout, made up when it pushes for the first time."""
-    owner = base.value("owner")
-    if not owner:
-        owner = token_hex(8)
+    name = base.value("owner")
+    if not name:
+        name = token_hex(8)
         with base.saving():
-            base.note("owner", owner)
-    return owner
+            base.note("owner", name)
+    # A copy of the folder has the same base, but is another checkout.
+    return f"{name} {platform.node()} {dbx.project.root}"
 
 
 def _commit(dbx: Dbx) -> tuple[str, bool]:

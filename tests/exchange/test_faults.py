@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,12 @@ from place import edit_there, pull, push, remote, source, write
 from wire import Fault, Request, Wire, running, status
 
 from dbx_magic import verbs
+from dbx_magic.comparison import content_of
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import ConflictError, DbxError, WorkspaceError
 from dbx_magic.local_process import Server
+from dbx_magic.pushlock import PushLock
+from dbx_magic.remote import Folder
 from dbx_magic.rest import Rest
 from dbx_magic.workspace import Workspace
 
@@ -395,3 +399,36 @@ def test_the_local_workspace_replaces_only_what_was_not_edited_since(
             refused()
         assert caught.value.code == "ABORTED"
     assert remote(dbx, root)["python:greet"] == source("theirs")
+
+
+def test_a_push_that_slept_does_not_take_the_lock_from_another(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    push(dbx)
+    folder = Folder(dbx.workspace, root)
+    mine = PushLock(folder, "mine")
+    mine.take()
+    theirs = PushLock(folder, "theirs", now=lambda: time.time() + 1000, sleep=lambda _: None)
+    theirs.take()
+    with pytest.raises(ConflictError, match="asleep for so long"):
+        mine.must_still_be_held()
+    mine.release()
+    lock = json.loads(dbx.workspace.fetch(f"{root}/.dbx/lock.json"))
+    assert lock["owner"] == "theirs"
+    theirs.release()
+    assert dbx.workspace.object(f"{root}/.dbx/lock.json") is None
+
+
+def test_a_lock_that_this_checkout_left_behind_is_its_own(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    push(dbx)
+    folder = Folder(dbx.workspace, root)
+    killed = PushLock(folder, "me", {"greet": content_of(b"x", "python")})
+    killed.take()
+    again = PushLock(folder, "me")
+    again.take()
+    assert again.left == {"greet": content_of(b"x", "python")}
+    with pytest.raises(ConflictError, match="is being pushed by"):
+        PushLock(folder, "other").take()
+    again.release()

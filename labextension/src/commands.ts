@@ -12,9 +12,10 @@ import { Work } from './work';
 
 export const SHOW = 'dbx-magic:show-panel';
 
-/** What is in front, and where outputs are shown. */
+/** What is in front, what is selected, and where outputs are shown. */
 export interface IPlace {
   document: () => DocumentWidget | null;
+  selection: () => string[];
   show: (work: Work, title: string) => void;
 }
 
@@ -114,6 +115,23 @@ export function addCommands(
       async () => {
         await place.document()?.context.save();
         await project.propose('push', { paths: ['this'] });
+      }
+    ),
+    add(
+      'dbx-magic:push-selection',
+      {
+        label: trans.__('Push the Selected Files to Databricks…'),
+        caption: trans.__('Show what a push of these files changes'),
+        isEnabled: () => !project.isBusy
+      },
+      async () => {
+        const paths = place.selection();
+        if (paths.length > 0) {
+          project.follow(paths[0]);
+          await project.propose('push', {
+            paths: paths.map(path => PathExt.basename(path))
+          });
+        }
       }
     ),
     add(

@@ -4,6 +4,7 @@ import {
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ICommandPalette, Notification } from '@jupyterlab/apputils';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
@@ -35,6 +36,7 @@ const panel: JupyterFrontEndPlugin<void> = {
   requires: [IDbx],
   optional: [
     ICommandPalette,
+    IFileBrowserFactory,
     ILayoutRestorer,
     IRenderMimeRegistry,
     IStatusBar,
@@ -44,6 +46,7 @@ const panel: JupyterFrontEndPlugin<void> = {
     app: JupyterFrontEnd,
     dbx: IDbx,
     palette: ICommandPalette | null,
+    browsers: IFileBrowserFactory | null,
     restorer: ILayoutRestorer | null,
     rendermime: IRenderMimeRegistry | null,
     statusBar: IStatusBar | null,
@@ -65,6 +68,11 @@ const panel: JupyterFrontEndPlugin<void> = {
     });
     const place: IPlace = {
       document: () => documentInFront(app),
+      selection: () =>
+        Array.from(
+          browsers?.tracker.currentWidget?.selectedItems() ?? [],
+          item => app.serviceManager.contents.localPath(item.path)
+        ),
       show: (work, title) => {
         if (rendermime) {
           const outputs = showOutputs(work, title, rendermime);

@@ -194,3 +194,18 @@ def test_run_this_notebook(lab: Any, page: Page, running: Dbx, shot: Any) -> Non
     outputs = page.locator(".jp-DbxOutputs")
     expect(outputs).to_contain_text("42 rows")
     expect(section(page, "Notebooks").get_by_role("status")).to_contain_text("run ")
+
+
+def test_push_from_the_file_browser(lab: Any, page: Page, running: Dbx) -> None:
+    """Only what is selected is pushed, of the project that it lies in."""
+    drive(perform(running, "push", {"force": True, "prune": True}), lambda _: None)
+    train = running.project.notebooks / "train.ipynb"
+    for name in ("score.ipynb", "train.ipynb"):
+        train.with_name(name).write_text(train.read_text().replace("42", "43"))
+    page.goto(lab.notebook(running.project.root))
+    page.get_by_role("listitem", name="Name: score.ipynb").click(button="right")
+    page.get_by_role("menuitem", name="Push the Selected Files").click()
+    doing = section(page, "Notebooks").get_by_role("status")
+    expect(doing).to_contain_text("score")
+    expect(doing.get_by_role("button", name="Apply")).to_be_visible()
+    expect(doing).not_to_contain_text("train")

@@ -30,7 +30,7 @@ from .exchange import (
 from .plan import Change, Plan
 from .pushing import Pushing, must_fit, sending_of
 from .pushlock import PushLock
-from .remote import Folder
+from .remote import Folder, Seen
 from .sending import Backup, Sender, new_backup
 from .sides import Sides, gather, look, settle, with_pending
 from .tree import read
@@ -238,12 +238,19 @@ def _plan(
             case Remove():
                 changes.append(Change("−", step.path, reason=step.reason))
             case Conflict():
-                changes.append(Change("!", step.path, reason=step.reason))
+                reason = step.reason + _ago(sides.seen.get(step.path))
+                changes.append(Change("!", step.path, reason=reason))
                 changes += _sides_of(sides, dbx, step.path)
     title = (
         f"{folder.root}: {counted(len(steps), 'change')}" if steps else f"{folder.root} is equal"
     )
     return Plan(title, steps, tuple(changes), apply)
+
+
+def _ago(seen: Seen | None) -> str:
+    """When an object was edited there, as far as its clock and ours agree."""
+    seconds = time.time() - seen.modified_at / 1000 if seen and seen.modified_at else -1.0
+    return f", {duration(seconds)} ago" if seconds >= 0 else ""
 
 
 def _sides_of(sides: Sides, dbx: Dbx, path: str) -> list[Change]:

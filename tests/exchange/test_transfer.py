@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -93,6 +94,8 @@ def test_an_edit_there_is_a_conflict_and_nothing_is_sent(
     assert remote(dbx, root) == before
     (plan,) = [event.plan for event in seen if isinstance(event, events.Planned)]
     (cell,) = [change for change in plan.changes if change.before]
+    (conflict,) = [change for change in plan.changes if change.subject == "score"]
+    assert re.fullmatch(r"edited in the workspace and here, \d\.\d s ago", conflict.reason)
     assert (cell.subject, cell.before, cell.after) == (
         "score, cell 2",
         "here: threshold = 0.6",

@@ -54,12 +54,19 @@ def plan_conversions(project: Project, repo: Repo, base: Base, walk: Walk) -> Co
 
 
 def convert_all(project: Project, base: Base, conversions: Conversions) -> Iterator[str]:
-    """Write and remove what was planned, naming each file when it is done."""
+    """Write and remove what was planned, naming each file when it is done.
+
+    Raises:
+        ProjectError: a file cannot be written.
+    """
     with base.saving():
         # Before the files: after a kill they must be known as ours.
         base.saw_converted(conversions.found, ())
     for one in conversions.writes:
-        write(project.root / one.target, one.data)
+        try:
+            write(project.root / one.target, one.data)
+        except OSError as error:
+            raise ProjectError(f"{one.target} cannot be written: {error.strerror}.") from None
         yield one.target
     for target in conversions.removes:
         path = project.root / target

@@ -220,7 +220,7 @@ def scan(
         if before and state and before[0] == state:
             content = before[1]
         else:
-            content = content_of(*deployed(found.path, (project.root / found.path).read_bytes()))
+            content = content_of(*deployed(found.path, _bytes(project, found.path)))
             fresh[found.path] = (state, content)
         _add(entries, Entry(_remote(found.path, content), found.path, content, found.stat.st_size))
     for path, data in overlay.items():
@@ -240,11 +240,18 @@ def read(project: Project, entry: Entry) -> bytes:
     Raises:
         ConflictError: it was saved since the project was scanned.
     """
-    there = (project.root / entry.file).read_bytes() if entry.data is None else entry.data
+    there = _bytes(project, entry.file) if entry.data is None else entry.data
     data, language = deployed(entry.file, there)
     if content_of(data, language) != entry.content:
         raise ConflictError(f"{entry.file} was saved in the meantime.", "Try again.")
     return data
+
+
+def _bytes(project: Project, path: str) -> bytes:
+    try:
+        return (project.root / path).read_bytes()
+    except OSError as error:
+        raise ProjectError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def deployed(path: str, data: bytes) -> tuple[bytes, str]:

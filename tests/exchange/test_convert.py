@@ -155,3 +155,12 @@ def test_converting_files_leaves_nothing_else_behind(
 def test_sources_become_notebooks_of_the_project(offline: Dbx, project: Path) -> None:
     assert perform(offline, "convert", to="ipynb").written == ("notebooks/greet.ipynb",)
     assert perform(offline, "convert").unchanged == 1
+
+
+def test_a_folder_where_a_file_has_to_be_is_named(offline: Dbx, project: Path) -> None:
+    write(project, "notebooks/train.ipynb", ipynb("a = 1"))
+    (project / "workspace/train.py").mkdir(parents=True)
+    with pytest.raises(
+        ProjectError, match=r"workspace/train\.py cannot be written: Is a directory"
+    ):
+        perform(offline, "convert")

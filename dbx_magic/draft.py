@@ -7,7 +7,6 @@ repository before ``commit``, and nothing is left behind when there is none.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import secrets
 import shutil
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from .errors import ConflictError, GitError
 from .project import hold, write
-from .repo import FileChange, Repo
+from .repo import FileChange, Repo, blob_id
 
 _JOURNAL = "dbx-commit.json"
 _LOCK_SECONDS = 5.0
@@ -140,7 +139,7 @@ class Draft:
         found = {}
         for path, content in contents.items():
             blob = before.get(path)
-            if blob and content is not None and _blob_id(content, len(blob)) == blob:
+            if blob and content is not None and blob_id(content, len(blob)) == blob:
                 found[path] = blob
         return found
 
@@ -360,8 +359,3 @@ def _wait_for_index(repo: Repo) -> None:
 
 def _between(repo: Repo, before: str | None, after: str, *options: str) -> tuple[FileChange, ...]:
     return repo.differences("diff-tree", "-r", *options, before or repo.empty_tree, after)
-
-
-def _blob_id(content: bytes, length: int) -> str:
-    digest = hashlib.sha1 if length == 40 else hashlib.sha256
-    return digest(b"blob %d\0" % len(content) + content).hexdigest()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .dbx import Dbx
 from .errors import GitError, PipelineError
 from .events import Note, Progress, Work
-from .local_remote import LocalRemote, PipelineRun
+from .local_remote import NAME, LocalRemote, PipelineRun
 from .view import Line, View, duration
 
 _TAIL = 15
@@ -84,6 +84,9 @@ def follow(dbx: Dbx, commit: str = "HEAD") -> Work[Followed]:
                     yield Progress(f"{run.pipeline} #{run.number}", step, told - begun)
         time.sleep(_LOOK_SECONDS)
         runs = remote.runs(wanted)
+    # Where it was deployed to, for `history`.
+    tags = "refs/tags/dbx/*:refs/tags/dbx/*"
+    dbx.repo.run("fetch", "--quiet", "--no-tags", NAME, tags, check=False)
     for run in runs:
         if run.state != "succeeded":
             yield Note(f"The log of {run.pipeline} #{run.number} is {remote.log_path(run.number)}")

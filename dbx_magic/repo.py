@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import signal
@@ -281,6 +282,14 @@ class Repo:
         )
         return [entry[3:] for entry in listing.split("\0") if entry]
 
+    def tree(self, version: str, paths: Sequence[str]) -> dict[str, str]:
+        """Content id of each of these files in a version, seen from the folder."""
+        found = {}
+        for entry in filter(None, self.run("ls-tree", "-rz", version, "--", *paths).split("\0")):
+            head, _, path = entry.partition("\t")
+            found[path] = head.split(" ")[2]
+        return found
+
     def differences(
         self, *command: str, env: Mapping[str, str] | None = None
     ) -> tuple[FileChange, ...]:
@@ -299,6 +308,12 @@ class Repo:
     def empty_tree(self) -> str:
         """What the first commit is compared with."""
         return self.run("hash-object", "-t", "tree", "--stdin", data=b"")
+
+
+def blob_id(content: bytes, length: int) -> str:
+    """Git's id of a content; ``length`` is that of the repository's ids."""
+    digest = hashlib.sha1 if length == 40 else hashlib.sha256
+    return digest(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def _text(data: bytes) -> str:

@@ -13,6 +13,7 @@ from .errors import DbxError, GitError, NotFoundError
 from .events import Planned, Work
 from .settings import LOCAL
 from .transfer import push
+from .versions import uncommitted
 from .view import Line, Table, View, counted, listed
 
 
@@ -158,7 +159,7 @@ def _version(dbx: Dbx) -> VersionStatus:
     return VersionStatus(
         dbx.repo.branch or "",
         (commit or "")[:7],
-        tuple(dbx.repo.changed((".",))),
+        uncommitted(dbx),
         int(unpublished) if unpublished else None,
     )
 

@@ -18,7 +18,7 @@ from .lockfile import Lock
 from .plan import Change, Plan
 from .project import SPEC
 from .publishing import Published, publish_branch, waiting
-from .repo import FileChange
+from .repo import FileChange, blob_id
 from .strip import without_outputs
 from .tree import Walk
 from .view import Line, View, counted
@@ -130,6 +130,29 @@ def commit(
             pass  # the files are written by now; this remembers where they come from
     published = (yield from publish_branch(dbx.repo, cluster)) if publish else None
     return replace(done, commit=made, published=published)
+
+
+def uncommitted(dbx: Dbx) -> tuple[str, ...]:
+    """Name the project's files that differ from the last version by more than outputs.
+
+    Raises:
+        GitError: there is no repository.
+    """
+    repo = dbx.repo
+    repo.must_exist()
+    differing = [path.removeprefix(repo.prefix) for path in repo.changed(lockfile.PATHS)]
+    if dbx.project.settings.outputs == "keep" or repo.head is None:
+        return tuple(differing)
+    notebooks = [path for path in differing if path.endswith(".ipynb")]
+    committed = repo.tree("HEAD", notebooks) if notebooks else {}
+    return tuple(
+        path for path in differing if path not in committed or _differs(dbx, path, committed[path])
+    )
+
+
+def _differs(dbx: Dbx, path: str, blob: str) -> bool:
+    file = dbx.project.root / path
+    return not file.is_file() or blob_id(without_outputs(file.read_bytes()), len(blob)) != blob
 
 
 def publish(

@@ -41,7 +41,17 @@ FLOORS = [
     ["cluster_state", "publishing", "pipeline_check", "local_remote", "exchange"],
     [
         *("setup", "clusters", "cluster_facts", "rebuild"),
-        *("convert", "transfer", "pull", "runs", "versions", "history", "rollback", "pipelines", "follow"),
+        *(
+            "convert",
+            "transfer",
+            "pull",
+            "runs",
+            "versions",
+            "history",
+            "rollback",
+            "pipelines",
+            "follow",
+        ),
     ],
     ["status", "demo"],
     ["verbs"],

@@ -36,6 +36,7 @@ stages:
   dependsOn: [tests]
   jobs:
   - deployment: workspace
+    environment: local
     variables: [{group: databricks_cli}]
     strategy:
       runOnce:
@@ -103,6 +104,22 @@ def test_what_is_published_runs_in_a_clean_checkout(
     everything = "".join(path.read_text() for path in (remote.folder / "dbx-runs").iterdir())
     assert local.token not in everything
     assert len(git(remote.folder, "worktree", "list").split("\n")) == 1
+
+
+def test_a_deployed_version_is_tagged_and_the_history_says_so(here: Path) -> None:
+    ship(here, "workspace/greet.py", "1\n")
+    do(here, "follow")
+    ship(here, "workspace/bad.py", "")
+    do(here, "follow")
+    assert git(here, "tag", "--list") == "dbx/local/1"
+    assert git(here, "for-each-ref", "--format=%(contents:subject)", "refs/tags") == (
+        "Deployed to local by build-workspace #1"
+    )
+    assert [version.where for version in do(here, "history").versions] == [
+        ("published",),
+        ("local/1",),
+        ("published",),
+    ]
 
 
 def test_only_pushes_that_a_pipeline_is_about_start_it(here: Path) -> None:

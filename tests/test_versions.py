@@ -15,6 +15,7 @@ from dbx_magic.dbx import Dbx
 from dbx_magic.errors import ConflictError, DbxError, GitError, ProjectError, UsageError
 from dbx_magic.events import Event, Planned, drive
 from dbx_magic.verbs import perform
+from dbx_magic.versions import uncommitted
 
 # Put together here, so that no scanner takes this file itself for a leak.
 TOKEN = "dapi" + "0123456789abcdef" * 2
@@ -420,6 +421,19 @@ def test_a_token_in_an_output_is_stripped_or_refused(here: Here) -> None:
     here.write("dbx.toml", 'project = "hello"\noutputs = "keep"\n')
     with pytest.raises(GitError, match=r"n\.ipynb, cell 1, output line"):
         here("commit", message="m")
+
+
+def test_what_is_not_committed(here: Here) -> None:
+    assert uncommitted(Dbx(here.folder)) == ()
+    here.write("notebooks/train.ipynb", notebook())
+    here.write("README.md", "not the project's\n")
+    assert uncommitted(Dbx(here.folder)) == ("notebooks/train.ipynb",)
+    here("commit", message="m")
+    here.write("notebooks/train.ipynb", notebook(outputs=OUTPUT))
+    assert uncommitted(Dbx(here.folder)) == ()
+    here.write("notebooks/train.ipynb", notebook("print(2)", OUTPUT))
+    (here.folder / "workspace/greet.py").unlink()
+    assert uncommitted(Dbx(here.folder)) == ("notebooks/train.ipynb", "workspace/greet.py")
 
 
 def test_refusals(here: Here) -> None:

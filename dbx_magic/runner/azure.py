@@ -26,13 +26,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps that run in one checkout; ``after`` names the stages that must have succeeded."""
+    """Steps that run in one checkout; ``after`` names the stages that must have succeeded.
+
+    ``environment`` is what a deployment goes to; empty for a job that deploys nothing.
+    """
 
     name: str
     after: tuple[str, ...]
     steps: tuple[Step, ...]
     groups: tuple[str, ...]
     variables: Mapping[str, str]
+    environment: str = ""
 
 
 _CONDITIONS = ("succeeded()", "always()", "succeededOrFailed()", "failed()")
@@ -67,7 +71,9 @@ def stages_of(pipeline: Any) -> list[Stage]:
         for job in stage.get("jobs") or []:
             scopes = (pipeline, stage, job)
             groups, variables = _variables(scope.get("variables") for scope in scopes)
-            found.append(Stage(name, after, tuple(_steps(job)), groups, variables))
+            steps = tuple(_steps(job))
+            environment = str(job.get("environment") or "") if "deployment" in job else ""
+            found.append(Stage(name, after, steps, groups, variables, environment))
             after = (*after, name)  # the jobs of a stage run one after the other here
     return found
 

@@ -105,6 +105,8 @@ class _Work:
                 self._ended[stage.name] = self._steps(stage, variables, tree)
             finally:
                 self._remote.repo.run("worktree", "remove", "--force", str(tree), check=False)
+        if stage.environment and self._ended[stage.name]:
+            self._remote.tag(self._run, stage.environment)
 
     def _group(self, stage: Stage) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -142,8 +144,11 @@ class _Work:
             return _MACRO.sub(lambda name: variables.get(name[1], name[0]), text)
 
         env = {**self._environment(variables, tree), **{k: filled(v) for k, v in step.env.items()}}
+        # In a file, like Azure: what is on a command line every process can read.
+        script = tree.parent / "script.sh"
+        script.write_text(filled(step.script), encoding="utf-8")
         process = subprocess.Popen(
-            ["bash", "--noprofile", "--norc", "-c", filled(step.script)],
+            ["bash", "--noprofile", "--norc", str(script)],
             cwd=tree / filled(step.folder),
             env=env,
             stdin=subprocess.DEVNULL,

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import http.client
 import importlib.util
-import os
 import socket
 import sys
 from pathlib import Path
@@ -37,7 +36,6 @@ class Mlflow:
 
     def __init__(self, home: Home) -> None:
         self._folder = home.root / "mlflow"
-        self._cache = home.cache / "packages"
         self._starting = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._port = 0
@@ -98,7 +96,6 @@ class Mlflow:
                 f"--backend-store-uri=sqlite:///{self._folder / 'mlflow.db'}",
                 f"--artifacts-destination={self._folder / 'artifacts'}",
                 cwd=self._folder,
-                env={**os.environ, "UV_CACHE_DIR": str(self._cache)},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,

@@ -70,6 +70,12 @@ def follow(dbx: Dbx, commit: str = "HEAD") -> Work[Followed]:
         raise GitError(f"There is no commit {commit!r}.", "See `history`.")
     begun = told = time.monotonic()
     runs = remote.runs(wanted)
+    if not runs and commit == "HEAD":
+        # It may have been put on top of others' commits when it was published.
+        there = f"refs/remotes/{NAME}/{dbx.repo.branch}"
+        published = dbx.repo.run("rev-parse", "--verify", "-q", there, check=False)
+        runs = remote.runs(published) if published else []
+        wanted = published if runs else wanted
     if not runs:
         raise PipelineError(
             f"No pipeline ran for {wanted[:7]}.",

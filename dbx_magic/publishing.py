@@ -42,7 +42,7 @@ class Published:
     """What went to the remote; ``commit`` has a new id when it was put on top of ``theirs``.
 
     ``review`` is the branch that was made when the remote does not take commits on ``branch``
-    itself; ``said`` is what the remote had to say about it.
+    itself; ``said`` is what the remote had to say.
     """
 
     remote: str
@@ -75,7 +75,7 @@ class Published:
             # Not `git pull`: that would put ours on top once more, and merge the lock by lines.
             note = f"`git switch -C {self.branch} {to}` brings them"
             lines.append(Line(words, note=note, indent=1))
-        return lines
+        return [*lines, *(Line(line, indent=1) for line in self.said.split("\n") if line)]
 
 
 @dataclass(frozen=True)
@@ -311,7 +311,7 @@ def publish_branch(
         answer = yield from waiting(push(repo, commit, to), str(to), "publishing")
         if not answer.code:
             follow(repo, branch, to)
-            return replace(done, commit=commit)
+            return replace(done, commit=commit, said="\n".join(_remote_words(answer)))
         said = _refusal(answer)
     raise ConflictError(
         f"{to} moved {_TRIES} times while this was being published.", "Nothing is lost. Try again."
@@ -337,8 +337,12 @@ def _refusal(answer: Answer) -> str:
     git = [line.split("\t")[-1] for line in answer.text.splitlines() if line.startswith("!")]
     if not git:
         answer.checked("push")
-    remote = [line[7:].strip() for line in answer.words.splitlines() if line.startswith("remote:")]
-    return " ".join(filter(None, remote)) or " ".join(git)
+    return " ".join(_remote_words(answer)) or " ".join(git)
+
+
+def _remote_words(answer: Answer) -> list[str]:
+    lines = [line.strip() for line in answer.words.splitlines() if line.startswith("remote:")]
+    return [words for line in lines if (words := line.removeprefix("remote:").strip())]
 
 
 def _head(repo: Repo) -> tuple[str, str]:

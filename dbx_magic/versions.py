@@ -11,7 +11,7 @@ from . import lockfile, secrets_scan
 from .conversion import Conversions, convert_all, plan_conversions
 from .dbx import Dbx
 from .draft import Draft, drafting
-from .errors import GitError, UsageError
+from .errors import DbxError, GitError, UsageError
 from .events import Note, Planned, Work
 from .exchange import open_base
 from .lockfile import Lock
@@ -128,8 +128,15 @@ def commit(
         )
         for _ in convert_all(dbx.project, base, conversions):
             pass  # the files are written by now; this remembers where they come from
-    published = (yield from publish_branch(dbx.repo, cluster)) if publish else None
-    return replace(done, commit=made, published=published)
+    done = replace(done, commit=made)
+    if not publish:
+        return done
+    try:
+        published = yield from publish_branch(dbx.repo, cluster)
+    except DbxError as error:
+        what = f"Commit {made[:7]} was made, but not published: {error.message}"
+        raise type(error)(what, error.hint) from None
+    return replace(done, published=published)
 
 
 def uncommitted(dbx: Dbx) -> tuple[str, ...]:

@@ -122,6 +122,17 @@ def test_a_deployed_version_is_tagged_and_the_history_says_so(here: Path) -> Non
     ]
 
 
+def test_a_commit_that_was_put_on_top_of_others_is_followed(here: Path, tmp_path: Path) -> None:
+    ship(here, "workspace/greet.py", "1\n")
+    git(tmp_path, "clone", "-q", git(here, "remote", "get-url", "local"), "theirs")
+    ship(tmp_path / "theirs", "workspace/theirs.py", "2\n")
+    commit = ship(here, "workspace/mine.py", "3\n")
+    done = do(here, "follow")
+    assert done.commit != commit
+    assert done.commit == git(here, "rev-parse", "refs/remotes/local/main")
+    assert done.runs[0].state == "succeeded"
+
+
 def test_only_pushes_that_a_pipeline_is_about_start_it(here: Path) -> None:
     ship(here, "workspace/greet.py", "1\n")
     do(here, "follow")

@@ -216,6 +216,20 @@ def test_a_hook_of_the_users_that_says_no_is_quoted(mine: Path, remote: Path) ->
     assert git(remote, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
 
 
+def test_a_commit_that_cannot_be_published_is_told_to_be_there(mine: Path, remote: Path) -> None:
+    reject(remote, 'echo "the disk is full" >&2; exit 1')
+    (mine / "workspace/greet.py").write_text("print(2)\n")
+    with pytest.raises(GitError, match=r"Commit \w{7} was made, but not published: .*disk is full"):
+        do(mine, "commit", message="m", publish=True)
+    assert git(mine, "status", "--porcelain") == ""
+
+
+def test_what_the_remote_says_is_passed_on(mine: Path, remote: Path) -> None:
+    reject(remote, 'echo "Deploying to dev" >&2; exit 0')
+    edit(mine, "workspace/greet.py", "print(2)\n")
+    assert [line.text for line in do(mine, "publish").view()][1:] == ["Deploying to dev"]
+
+
 def test_where_it_goes(mine: Path, remote: Path) -> None:
     git(mine, "remote", "add", "second", str(remote))
     git(mine, "config", "remote.pushDefault", "second")

@@ -170,6 +170,14 @@ export function addCommands(
       () => project.propose('publish', {})
     ),
     add(
+      'dbx-magic:follow-pipeline',
+      {
+        label: trans.__('Follow the Pipeline'),
+        caption: trans.__('Show the pipeline runs of this commit, step by step')
+      },
+      () => project.perform('follow', {})
+    ),
+    add(
       'dbx-magic:commit-project',
       {
         label: trans.__('Commit the Project…'),

@@ -209,3 +209,26 @@ def test_push_from_the_file_browser(lab: Any, page: Page, running: Dbx) -> None:
     expect(doing).to_contain_text("score")
     expect(doing.get_by_role("button", name="Apply")).to_be_visible()
     expect(doing).not_to_contain_text("train")
+
+
+def test_publish_and_follow(page: Page, running: Dbx, open_panel: Any, shot: Any) -> None:
+    """From a commit to the end of its pipelines, each with its steps."""
+    for verb, arguments in (
+        ("pipeline", {"action": "azure"}),
+        ("pipeline", {"action": "local"}),
+        ("commit", {"message": "Deploy it"}),
+    ):
+        drive(perform(running, verb, arguments), lambda _: None)
+    open_panel(running.project.root)
+    versions = section(page, "Versions")
+    doing = versions.get_by_role("status")
+    versions.get_by_role("button", name="Publish…").click()
+    doing.get_by_role("button", name="Apply").click()
+    expect(doing).to_contain_text("published to local/main")
+    versions.get_by_role("button", name="Follow").click()
+    expect(doing).to_contain_text(re.compile("◐.*build-", re.DOTALL))
+    shot("progress")
+    expect(doing).to_contain_text(
+        re.compile("build-workspace.*succeeded", re.DOTALL), timeout=180_000
+    )
+    expect(doing).to_contain_text("✓ Push")

@@ -121,7 +121,10 @@ function Standing(
           key={status.version.commit}
           version={status.version}
         >
-          <DoingOf {...props} verbs={['commit', 'publish', 'rollback']} />
+          <DoingOf
+            {...props}
+            verbs={['commit', 'publish', 'rollback', 'follow']}
+          />
         </Versions>
       )}
     </>

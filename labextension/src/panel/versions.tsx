@@ -60,13 +60,20 @@ export function Versions(
           </div>
         </form>
       )}
-      {(version.unpublished ?? 0) > 0 && (
+      {version.commit !== '' && (
         <div className="jp-DbxPanel-actions">
           <Action
+            isObvious={(version.unpublished ?? 0) > 0}
             disabled={project.isBusy}
             label={trans.__('Publish…')}
             title={trans.__('To the remote, where the pipelines pick it up')}
             onClick={() => void project.propose('publish', {})}
+          />
+          <Action
+            disabled={project.isBusy}
+            label={trans.__('Follow')}
+            title={trans.__('Show the pipeline runs of this commit')}
+            onClick={() => void project.perform('follow', {})}
           />
         </div>
       )}

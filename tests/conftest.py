@@ -96,15 +96,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, unavailable: Callable[[str],
     return next(folder.glob("*.whl"))
 
 
-@pytest.fixture(scope="session")
-def shared_cluster(local_home: Path) -> str:
-    """The id of a cluster ``shared`` of the local workspace; tests leave it running."""
-    there = Dbx(local_home, "local").workspace
-    body = json.loads(SPEC) | {"cluster_name": "shared"}
-    cluster_id = there.create_cluster(body)
+@pytest.fixture
+def shared_cluster(local: local_process.Server) -> str:
+    """The id of a running cluster ``shared``, made again when a test took it away."""
+    dbx = Dbx(local.home, "local")
+    there = dbx.workspace
+    found = [item for item in there.clusters() if item["cluster_name"] == "shared"]
+    cluster_id = found[0]["cluster_id"] if found else ""
+    if not found:
+        cluster_id = there.create_cluster(json.loads(SPEC) | {"cluster_name": "shared"})
+    elif found[0]["state"] == "TERMINATED":
+        there.start_cluster(cluster_id)
     while there.cluster(cluster_id)["state"] == "PENDING":  # each answer is held for a while
         pass
-    return cluster_id
+    dbx.close()
+    return str(cluster_id)
 
 
 @pytest.fixture

@@ -44,5 +44,5 @@ def test_the_demo(
         "/Shared/penguins/islands",
         "/Shared/penguins/measures.py",
     }
-    there.workspace.delete_cluster(there.workspace.cluster(str(there.project.picked))["cluster_id"])
+    there.workspace.delete_cluster(str(there.project.picked))
     there.close()

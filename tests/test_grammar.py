@@ -73,7 +73,7 @@ def test_help_lists_every_verb() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("re", ["rebuild"]),
+        ("reb", ["rebuild"]),
         ("rebuild --d", ["--dry-run", "--delete-first"]),
         ("rebuild --dry-run --no", []),
         ("exec --language s", ["scala", "sh", "sql"]),

@@ -16,6 +16,7 @@ from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 
 from dbx_magic import local_process
+from dbx_magic.dbx import Dbx
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
@@ -149,6 +150,9 @@ def test_the_quickstart_notebook_runs(kernel_home: Path) -> None:
     )
     for words in ("333 penguins", "Gentoo", "/Shared/penguins", "running, equal to its spec"):
         assert words in shown
+    there = Dbx(kernel_home / "dbx-quickstart" / "penguins")
+    there.workspace.delete_cluster(str(there.project.picked))
+    there.close()
     commits = subprocess.run(
         ["git", "log", "--format=%s"],
         cwd=kernel_home / "dbx-quickstart" / "penguins",

@@ -21,7 +21,10 @@ def test_no_project_is_said_and_starts_nothing(tmp_path: Path) -> None:
     assert shown == f"{tmp_path} is no project yet. Make one with `init`."
 
 
-def test_a_new_project(perform: Perform) -> None:
+def test_a_new_project(perform: Perform, dbx: Dbx) -> None:
+    for cluster in dbx.workspace.clusters():
+        if cluster["cluster_name"] == "hello":
+            dbx.workspace.delete_cluster(cluster["cluster_id"])
     status = perform("status")
     assert status.cluster is None
     assert status.notebooks.root == "/Shared/hello"

@@ -97,6 +97,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("rollback", "rollback", changes=True),
         Verb("pipeline", "pipelines", changes=True),
         Verb("follow", "follow"),
+        Verb("ship", "ship", changes=True),
         Verb("local", "setup"),
         Verb("demo", "demo"),
     )

@@ -29,6 +29,7 @@ export interface IArguments {
   rollback: { version: string; message?: string; publish?: boolean; dry_run?: boolean; expect?: string };
   pipeline: { action: 'azure' | 'github' | 'gitlab' | 'check' | 'local'; force?: boolean; dry_run?: boolean; expect?: string };
   follow: { commit?: string };
+  ship: { message: string };
   local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };
   demo: { name?: string };
 }
@@ -62,15 +63,16 @@ export interface IResults {
   rollback: ({ type: 'RolledBack'; view: ILine[] } & IRolledBack);
   pipeline: ({ type: 'PipelineFiles'; view: ILine[] } & IPipelineFiles) | ({ type: 'Checked'; view: ILine[] } & IChecked) | ({ type: 'LocalRunner'; view: ILine[] } & ILocalRunner);
   follow: ({ type: 'Followed'; view: ILine[] } & IFollowed);
+  ship: ({ type: 'Shipped'; view: ILine[] } & IShipped);
   local: ({ type: 'LocalWorkspace'; view: ILine[] } & ILocalWorkspace) | ({ type: 'ShellVariables'; view: ILine[] } & IShellVariables);
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
-export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'publish', 'history', 'rollback', 'pipeline', 'follow', 'local', 'demo'] as const;
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'publish', 'history', 'rollback', 'pipeline', 'follow', 'ship', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
-export const CHANGING: readonly Verb[] = ['rebuild', 'push', 'pull', 'commit', 'publish', 'rollback', 'pipeline'];
+export const CHANGING: readonly Verb[] = ['rebuild', 'push', 'pull', 'commit', 'publish', 'rollback', 'pipeline', 'ship'];
 
 export type Event =
   | ({ event: 'Note' } & INote)
@@ -378,6 +380,13 @@ export interface IFollowed {
   commit: string;
   runs: IPipelineRun[];
   ends: string[];
+}
+
+export interface IShipped {
+  rebuilt: IRebuilt | null;
+  pushed: IPushed;
+  committed: ICommitted;
+  followed: IFollowed | null;
 }
 
 export interface ILocalWorkspace {

@@ -18,6 +18,7 @@ from .errors import ProjectError
 # A file that was saved a moment ago may be saved again with the same time and size.
 _SETTLED_NS = 50_000_000
 _TEXT_LIMIT = 2_000_000
+_FILE_LIMIT = 500_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS known (
     place TEXT, path TEXT, kind TEXT, fingerprint TEXT, language TEXT, modified_at INTEGER,
@@ -105,14 +106,14 @@ class Base:
         return {row[0]: Known(Content(*row[1:4]), row[4]) for row in rows}
 
     def keep(self, path: str, known: Known, text: bytes | None = None) -> None:
-        """Note what is on both sides now, with its text if it can be merged later."""
+        """Note what is on both sides now, with its text, should it have to be merged later."""
         content = known.content
         self._db.execute(
             "REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?)",
             (self._place, path, *_row(content), known.modified_at),
         )
         self._db.execute("DELETE FROM pending WHERE place = ? AND path = ?", (self._place, path))
-        if text is not None and len(text) <= _TEXT_LIMIT:
+        if text is not None and _can_be_merged(content, text):
             self._db.execute(
                 "INSERT OR IGNORE INTO texts VALUES (?, ?)",
                 (content.fingerprint, zlib.compress(text, 1)),
@@ -183,6 +184,12 @@ class Base:
             "REPLACE INTO converted VALUES (?, ?, ?, ?, ?)",
             [(one.source, one.stat, one.target, one.digest, one.target_stat) for one in new],
         )
+
+
+def _can_be_merged(content: Content, text: bytes) -> bool:
+    if content.kind == "notebook":
+        return len(text) <= _TEXT_LIMIT
+    return len(text) <= _FILE_LIMIT and b"\0" not in text
 
 
 def _row(content: Content) -> tuple[Any, ...]:

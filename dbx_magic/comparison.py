@@ -117,7 +117,7 @@ class Take:
 
 @dataclass(frozen=True)
 class Merge:
-    """Bring together a notebook that was edited on both sides, cell by cell."""
+    """Bring together what was edited on both sides: a notebook by cell, a file by line."""
 
     path: str
     here: Content
@@ -260,7 +260,7 @@ def _pull(one: Difference) -> PullStep | None:
     if here == base:
         return Take(one.path, there, here, f"edited in the workspace{_type(one)}")
     reason = "edited in the workspace and here" if base else "new in the workspace and here"
-    if here.kind == there.kind == "notebook" and here.language == there.language:
+    if here.kind == there.kind and here.language == there.language:
         return Merge(one.path, here, base, there, reason)
     return Conflict(one.path, f"{reason}{_type(one)}")
 

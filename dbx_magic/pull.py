@@ -85,8 +85,8 @@ def pull(
 ) -> Work[Pulled]:
     """Bring edits that were made in the workspace into the project.
 
-    Notebooks that were edited on both sides are merged by cell. Where both edited one cell, both
-    versions are kept and marked. Outputs, tags and ids stay.
+    Notebooks that were edited on both sides are merged by cell, other files by line. Where both
+    edited one cell, both versions are kept and marked. Outputs, tags and ids stay.
 
     Args:
         paths: Only these notebooks, files or folders; without any, all of them.
@@ -135,7 +135,7 @@ def pull(
         backup = new_backup(dbx.project)
         came: list[Came] = []
         told = begun
-        for one in Puller(dbx.project, base, sides, sources, backup).carry_out(steps):
+        for one in Puller(dbx.project, dbx.repo, base, sides, sources, backup).carry_out(steps):
             came.append(one)
             if time.monotonic() - told > 0.2:
                 told = time.monotonic()

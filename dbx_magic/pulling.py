@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .base import Base, Known
 from .comparison import FOLDER, Conflict, Content, Drop, Merge, PullStep, Take
-from .errors import ConflictError, DbxError, ProjectError
+from .errors import ConflictError, DbxError, GitError, ProjectError
 from .formats import incoming
 from .notebook import EXTENSIONS
 from .project import Project, write
+from .repo import Repo
 from .sending import Backup
 from .sides import Sides
 from .tree import Entry, read
@@ -54,12 +56,14 @@ class Puller:
     def __init__(
         self,
         project: Project,
+        repo: Repo,
         base: Base,
         sides: Sides,
         sources: Mapping[str, str],
         backup: Backup,
     ) -> None:
         self._project = project
+        self._repo = repo
         self._base = base
         self._sides = sides
         self._sources = sources
@@ -92,7 +96,7 @@ class Puller:
                 self._base.forget(path)
             else:
                 known = Known(content, self._sides.seen[path].modified_at)
-                self._base.keep(path, known, text if content.kind == "notebook" else None)
+                self._base.keep(path, known, text)
 
     def _take(self, step: PullStep) -> Came:
         entry = self._sides.entries.get(step.path)
@@ -138,11 +142,19 @@ class Puller:
     def _merge(self, step: Merge) -> Came:
         file = self._file(step.path)
         before = self._base.text(step.base) if step.base else None
-        local = self._full(file).read_bytes()
-        new = incoming(file, local, before, self._sides.texts[step.path])
+        local, there = self._full(file).read_bytes(), self._sides.texts[step.path]
+        cells: tuple[int, ...] = ()
+        if step.there.kind == "notebook":
+            new = incoming(file, local, before, there)
+            data, cells = new.data, tuple(one.cell for one in new.conflicts)
+        else:
+            merged = None if before is None else _merged_lines(self._repo, local, before, there)
+            if merged is None:
+                return Came(step.path, file, why=step.reason)
+            data = merged
         self._keep(file)
-        write(self._full(file), new.data)
-        return Came(step.path, file, "merged", tuple(one.cell for one in new.conflicts))
+        write(self._full(file), data)
+        return Came(step.path, file, "merged", cells)
 
     def _drop(self, step: Drop, entry: Entry | None) -> Came:
         if step.content == FOLDER:
@@ -187,6 +199,17 @@ class Puller:
     def _full(self, file: str) -> Path:
         # The file itself, should a link lead there: replacing it would cut the link.
         return (self._project.root / file).resolve()
+
+
+def _merged_lines(repo: Repo, here: bytes, base: bytes, there: bytes) -> bytes | None:
+    """Merge two edits of a text by line; ``None`` where both edited the same lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("here", "base", "there")]
+        for path, text in zip(paths, (here, base, there), strict=True):
+            path.write_bytes(text)
+        with contextlib.suppress(GitError):
+            return repo.read("merge-file", "-p", "-q", *map(str, paths))
+    return None
 
 
 def _order(step: PullStep) -> tuple[int, int, str]:

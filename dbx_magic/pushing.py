@@ -121,9 +121,8 @@ class Pushing:
                 self._arrived.append(replace(sent, data=b""))
                 self._done += 1
                 self._bytes += len(sent.data)
-                text = sent.data if sent.content.kind == "notebook" else None
                 with self._base.saving():
-                    self._base.keep(sent.path, Known(sent.content), text)
+                    self._base.keep(sent.path, Known(sent.content), sent.data)
             yield from self._tell("sending", always=sent is None)
         self._clock = reading.result()
 

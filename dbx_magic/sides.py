@@ -195,7 +195,7 @@ def settle(base: Base, sides: Sides, project: Project) -> None:
 
 
 def _text(sides: Sides, project: Project, path: str, known: Known) -> bytes | None:
-    if known.content.kind != "notebook":
+    if known.content == FOLDER:
         return None
     if sides.there.get(path) == known.content and path in sides.texts:
         return sides.texts[path]

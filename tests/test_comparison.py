@@ -78,7 +78,7 @@ TABLE = [
     ((FILE, A, B), Conflict, Send, Conflict),
     ((FILE, A, A), Send, Send, None),
     ((A, A, FILE), Conflict, Send, Take),
-    ((Content("file", "g"), FILE, Content("file", "h")), Conflict, Send, Conflict),
+    ((Content("file", "g"), FILE, Content("file", "h")), Conflict, Send, Merge),
     # folders
     ((FOLDER, None, None), Send, Send, None),
     ((FOLDER, FOLDER, None), Send, Send, Drop),

@@ -145,6 +145,20 @@ def test_a_file_edited_on_both_sides_stays_until_one_side_is_chosen(
     assert push(dbx).sent == ()
 
 
+def test_a_file_edited_in_different_lines_is_merged(dbx: Dbx, project: Path, root: str) -> None:
+    lines = [f"line_{number} = {number}\n" for number in range(9)]
+    write(project, "workspace/tools.py", "".join(lines))
+    push(dbx)
+    theirs = "".join(["first = 'theirs'\n", *lines[1:]])
+    dbx.workspace.put(f"{root}/tools.py", theirs.encode(), "RAW")
+    write(project, "workspace/tools.py", "".join([*lines[:-1], "last = 'ours'\n"]))
+    result = pull(dbx)
+    assert (result.merged, result.unsettled) == (("tools.py",), ())
+    merged = "".join(["first = 'theirs'\n", *lines[1:-1], "last = 'ours'\n"])
+    assert (project / "workspace/tools.py").read_text() == merged
+    assert push(dbx).sent == ("tools.py",)
+
+
 def test_removed_here_and_edited_there_comes_back(dbx: Dbx, project: Path, root: str) -> None:
     write(project, "workspace/data.csv", "1")
     push(dbx)

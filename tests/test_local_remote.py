@@ -176,6 +176,50 @@ def test_what_cannot_run_fails_by_its_name(
     assert all(step.name != "Deploy" for step in done.runs[0].steps)
 
 
+# A pipeline as people wrote them for the legacy command line: tasks, scripts, secrets as arguments.
+OLDER = """
+trigger:
+  branches:
+    include:
+    - main
+pool:
+  vmImage: "ubuntu-latest"
+variables:
+- group: databricks_cli
+steps:
+- task: UsePythonVersion@0
+  displayName: "Use Python 3.8"
+  inputs:
+    versionSpec: "3.8"
+    architecture: "x64"
+- task: ShellScript@2
+  continueOnError: "true"
+  inputs:
+    scriptPath: pipelines/fail.sh
+- task: ShellScript@2
+  inputs:
+    scriptPath: pipelines/show.sh
+    args: "$(databricks_host) $(databricks_token)"
+  displayName: "Show the spec"
+"""
+
+
+def test_pipelines_of_shell_scripts_run_as_they_are(
+    here: Path, local: local_process.Server
+) -> None:
+    (here / "pipelines/build-workspace.yml").write_text(OLDER)
+    (here / "pipelines/fail.sh").write_text("exit 3\n")
+    (here / "pipelines/show.sh").write_text('echo "$1 $2 ${#2}"; cat config.cluster.json\n')
+    ship(here, "workspace/greet.py", "1\n")
+    [run] = do(here, "follow").runs
+    assert run.state == "succeeded"
+    assert [step.exit_code for step in run.steps] == [0, 3, 0]
+    log = log_of(here, run.number)
+    assert f"{local.url} *** {len(local.token)}" in log
+    assert '"cluster_name": "CLUSTER_NAME"' in log
+    assert "Python 3.8 was asked for; here it is 3." in log
+
+
 def test_runs_of_one_pipeline_wait_for_each_other(here: Path, tmp_path: Path) -> None:
     gate, order = tmp_path / "gate", tmp_path / "order"
     file = here / "pipelines/build-workspace.yml"

@@ -21,24 +21,25 @@ async def train(base: Path) -> None:
     archive = ClassArchive(await asyncio.to_thread(find_java), base)
     if archive.options():
         return
-    with (base / "training.lock").open("w") as lock:
+    await asyncio.to_thread(archive.folder.mkdir, parents=True, exist_ok=True)
+    with (archive.folder / "training.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return
-        await asyncio.to_thread(_clear_away, base)
-        folder = Path(tempfile.mkdtemp(prefix="training-", dir=base))
+        await asyncio.to_thread(_clear_away, archive.folder)
+        folder = Path(tempfile.mkdtemp(prefix="training-", dir=archive.folder))
         try:
             await _train(archive, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _clear_away(base: Path) -> None:
-    """Delete what another Java or Spark needed, or a killed training has left."""
-    for old in base.glob("classes-*"):
+def _clear_away(place: Path) -> None:
+    """Delete what was needed before the last Java or Spark, or a killed training has left."""
+    for old in sorted(place.glob("classes-*"), key=lambda path: path.stat().st_mtime)[:-2]:
         old.unlink()
-    for left in base.glob("training-*"):
+    for left in place.glob("training-*"):
         shutil.rmtree(left, ignore_errors=True)
 
 

@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,15 +131,20 @@ class ClassArchive:
     base: Path
 
     @property
+    def folder(self) -> Path:
+        """Where archives are: in the virtual environment whose Spark they fit, if that can be."""
+        if sys.prefix != sys.base_prefix and os.access(sys.prefix, os.W_OK):
+            return Path(sys.prefix, "var", "dbx-magic")
+        return self.base
+
+    @property
     def path(self) -> Path:
         """Where the archive is, or will be: it fits one Java and one Spark only."""
         jars = sorted((spark_home() / "jars").glob("*.jar"))
         marks = [str(self.java.command.resolve()), self.java.version]
         marks += [f"{jar} {jar.stat().st_mtime_ns}" for jar in jars]
-        return (
-            self.base
-            / f"classes-{hashlib.sha256(chr(10).join(marks).encode()).hexdigest()[:16]}.jsa"
-        )
+        fingerprint = hashlib.sha256("\n".join(marks).encode()).hexdigest()[:16]
+        return self.folder / f"classes-{fingerprint}.jsa"
 
     @property
     def jdk(self) -> Path:

@@ -95,8 +95,8 @@ class Spark:
             [f"-Dlog4j2.configurationFile={logging}", *options],
             ["--properties-file", str(properties), "pyspark-shell"],
         )
-        if self._nice:
-            command[:0] = ["nice", "-n", "19"]
+        if self._nice and (nice := shutil.which("nice")):
+            command[:0] = [nice, "-n", "19"]
         answer = run / "gateway"
         with (self.logs / "stdout").open("ab") as out, (self.logs / "stderr").open("ab") as err:
             process = await asyncio.create_subprocess_exec(

@@ -183,14 +183,30 @@ export function addCommands(
         label: trans.__('Commit the Project…'),
         caption: trans.__('Keep spec, notebooks and code as one version')
       },
-      async () => {
-        const { value } = await InputDialog.getText({
-          title: trans.__('What changed, in a sentence')
-        });
-        if (value?.trim()) {
-          await project.propose('commit', { message: value });
-        }
-      }
+      () =>
+        withMessage(trans, message => project.propose('commit', { message }))
+    ),
+    add(
+      'dbx-magic:ship-project',
+      {
+        label: trans.__('Ship the Project…'),
+        caption: trans.__(
+          'Rebuild if the spec changed, push, commit, publish, and follow'
+        )
+      },
+      () => withMessage(trans, message => project.perform('ship', { message }))
     )
   ];
+}
+
+async function withMessage(
+  trans: TranslationBundle,
+  act: (message: string) => unknown
+): Promise<void> {
+  const { value } = await InputDialog.getText({
+    title: trans.__('What changed, in a sentence')
+  });
+  if (value?.trim()) {
+    await act(value);
+  }
 }

@@ -72,6 +72,17 @@ def test_push_and_commit(page: Page, running: Dbx, open_panel: Any, shot: Any) -
     assert log.stdout == "Train on more trips\n"
 
 
+def test_ship(page: Page, running: Dbx, open_panel: Any, shot: Any) -> None:
+    """The whole way in one click: cluster, workspace and history are as the project is."""
+    open_panel(running.project.root)
+    versions = section(page, "Versions")
+    versions.get_by_label("Message of the commit").fill("Ship it")
+    versions.get_by_role("button", name="Ship").click()
+    expect(versions.get_by_role("button", name="Dismiss")).to_be_visible()
+    expect(versions.get_by_role("status")).to_contain_text("Ship it")
+    expect(section(page, "Notebooks")).to_contain_text("equal to the workspace")
+
+
 def test_a_conflict(page: Page, running: Dbx, open_panel: Any, shot: Any) -> None:
     """Both sides are shown; nothing is overwritten unless that is asked for, twice."""
     root = running.project.root

@@ -123,7 +123,7 @@ function Standing(
         >
           <DoingOf
             {...props}
-            verbs={['commit', 'publish', 'rollback', 'follow']}
+            verbs={['commit', 'publish', 'rollback', 'follow', 'ship']}
           />
         </Versions>
       )}

@@ -57,6 +57,14 @@ export function Versions(
               label={trans.__('Commit…')}
               onClick={() => void commit()}
             />
+            <Action
+              disabled={project.isBusy || message.trim() === ''}
+              label={trans.__('Ship')}
+              title={trans.__(
+                'Rebuild if the spec changed, push, commit, publish, and follow'
+              )}
+              onClick={() => void project.perform('ship', { message })}
+            />
           </div>
         </form>
       )}

@@ -175,7 +175,9 @@ def _this(dbx: Dbx) -> str:
         raise UsageError(
             "`this` is the notebook one sits in, and here is none.", "Name a file instead."
         )
-    return dbx.notebook
+    # Jupyter may name it from its own folder; a kernel begins beside its notebook.
+    beside = Path.cwd() / Path(dbx.notebook).name
+    return str(beside) if beside.is_file() else dbx.notebook
 
 
 def _object(dbx: Dbx, names: Set[str], path: str) -> str:

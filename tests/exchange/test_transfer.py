@@ -392,6 +392,11 @@ def test_push_this_pushes_the_notebook_one_sits_in(
     inside = Dbx(project)
     assert push(inside, "this").sent == ("a/train",)
     inside.close()
+    monkeypatch.chdir(project / "notebooks/a")
+    monkeypatch.setenv("JPY_SESSION_NAME", "work/hello/notebooks/a/train.ipynb")
+    inside = Dbx(project)
+    assert push(inside, "this").unchanged == 1
+    inside.close()
 
 
 def test_watch_pushes_what_is_saved_until_it_is_stopped(dbx: Dbx, project: Path, root: str) -> None:

@@ -114,6 +114,19 @@ def shared_cluster(local: local_process.Server) -> str:
 
 
 @pytest.fixture
+def no_clusters(dbx: Dbx) -> Iterator[None]:
+    """Start from a workspace without clusters, and leave none that eats memory."""
+
+    def delete_all() -> None:
+        for cluster in dbx.workspace.clusters():
+            dbx.workspace.delete_cluster(cluster["cluster_id"])
+
+    delete_all()
+    yield
+    delete_all()
+
+
+@pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project folder named ``hello``: a spec, one notebook as source, no repository yet."""
     root = tmp_path / "hello"

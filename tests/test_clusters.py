@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +23,7 @@ BODY = {
 }
 
 
-@pytest.fixture(autouse=True)
-def no_clusters(dbx: Dbx) -> Iterator[None]:
-    """Start from an empty workspace, and leave no cluster that eats memory."""
-    delete_all(dbx)
-    yield
-    delete_all(dbx)
-
-
-def delete_all(dbx: Dbx) -> None:
-    for cluster in dbx.workspace.clusters():
-        dbx.workspace.delete_cluster(cluster["cluster_id"])
+pytestmark = pytest.mark.usefixtures("no_clusters")
 
 
 def do(dbx: Dbx, verb: str, **arguments: Any) -> Any:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,7 @@ HUMANIZE = {"pypi": {"package": "humanize==4.12.1"}}
 CANNOT_START = [{"dbfs": {"destination": "dbfs:/no-such-script.sh"}}]
 
 
-@pytest.fixture(autouse=True)
-def no_clusters(dbx: Dbx) -> Iterator[None]:
-    """Start from an empty workspace, and leave no cluster that eats memory."""
-    delete_all(dbx)
-    yield
-    delete_all(dbx)
-
-
-def delete_all(dbx: Dbx) -> None:
-    for cluster in dbx.workspace.clusters():
-        dbx.workspace.delete_cluster(cluster["cluster_id"])
+pytestmark = pytest.mark.usefixtures("no_clusters")
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ class Content:
 
 
 FOLDER = Content("folder")
+GONE = Content("other", "gone")  # what a push is about to remove
 Side = Mapping[str, Content]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 
 from .base import Base, Known
-from .comparison import FOLDER, Content, PushStep, Remove, Send
+from .comparison import FOLDER, GONE, Content, PushStep, Remove, Send
 from .crew import Crew, Pile
 from .errors import ProjectError
 from .events import Progress, Work
@@ -76,7 +76,10 @@ class Pushing:
         self._all_bytes = sum(self._sides.entries[step.path].size for step in objects)
         self._total = len(objects) + sum(step.content != FOLDER for step in removes)
         with self._base.saving():
-            self._base.intend({step.path: step.content for step in objects})
+            self._base.intend(
+                {step.path: step.content for step in objects}
+                | {step.path: GONE for step in removes if step.content != FOLDER}
+            )
         # What stands where a folder or another kind of object has to be goes first.
         ways = tuple(f"{step.path}/" for step in sends if step.over == FOLDER)
         first = [step for step in removes if step.path.startswith(ways)] if ways else []
@@ -207,10 +210,16 @@ class Pushing:
         return self._clock.span(begun, time.monotonic()) if self._clock else None
 
 
-def sending_of(entries: Mapping[str, Entry], known: Mapping[str, Known]) -> dict[str, Content]:
-    """What a push is going to write as far as the project knows, before it looks."""
-    return {
+def sending_of(
+    entries: Mapping[str, Entry], known: Mapping[str, Known], chosen: Callable[[str], bool]
+) -> dict[str, Content]:
+    """What a push is going to write and remove as far as the project knows, before it looks."""
+    sending = {
         path: entry.content
         for path, entry in entries.items()
-        if entry.content != FOLDER and (path not in known or known[path].content != entry.content)
+        if chosen(path)
+        and entry.content != FOLDER
+        and (path not in known or known[path].content != entry.content)
     }
+    gone = [path for path in known if path not in entries and known[path].content != FOLDER]
+    return sending | {path: GONE for path in gone if chosen(path)}

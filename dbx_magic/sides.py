@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from .base import Base, Known
-from .comparison import FOLDER, Content, Difference, compare
+from .comparison import FOLDER, GONE, Content, Difference, compare
 from .crew import Crew, Pile
 from .errors import GitError, NotFoundError
 from .project import Project
@@ -93,13 +93,16 @@ def gather(
 
 
 def with_pending(sides: Sides, pending: Mapping[str, Content]) -> Sides:
-    """Count as known what a push that was killed has written before it died."""
-    arrived = {
-        path: Known(one, sides.seen[path].modified_at)
-        for path, one in pending.items()
-        if path in sides.seen and sides.there.get(path) == one
-    }
-    return replace(sides, known={**sides.known, **arrived})
+    """Count as known what a push that was killed has written or removed before it died."""
+    known = dict(sides.known)
+    for path, one in pending.items():
+        if path in sides.seen:
+            if sides.there.get(path) == one:
+                known[path] = Known(one, sides.seen[path].modified_at)
+        elif path in known and (one == GONE or one.kind != known[path].content.kind):
+            # What becomes an object of another kind is removed on the way.
+            del known[path]
+    return replace(sides, known=known)
 
 
 def _contents(

@@ -161,9 +161,8 @@ def _push(
                 entries = yield from entries_of(dbx, base, dry_run=dry_run)
                 known = base.known()
                 chosen = chosen_by(dbx, {*entries, *known}, paths)
-                mine = {path: entry for path, entry in entries.items() if chosen(path)}
-                must_fit(mine.values())
-                lock.sending = sending_of(mine, known)
+                must_fit(entry for path, entry in entries.items() if chosen(path))
+                lock.sending = sending_of(entries, known, chosen)
                 lock.is_first = not known
                 # Nothing is sent in most pushes of an unchanged project: it needs no lock.
                 locking = crew.start(lock.take) if lock.sending and not dry_run else None

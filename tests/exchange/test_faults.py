@@ -16,7 +16,7 @@ from place import edit_there, pull, push, remote, source, write
 from wire import Fault, Request, Wire, running, status
 
 from dbx_magic import verbs
-from dbx_magic.comparison import content_of
+from dbx_magic.comparison import GONE, content_of
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import ConflictError, DbxError, WorkspaceError
 from dbx_magic.local_process import Server
@@ -432,3 +432,21 @@ def test_a_lock_that_this_checkout_left_behind_is_its_own(
     with pytest.raises(ConflictError, match="is being pushed by"):
         PushLock(folder, "other").take()
     again.release()
+
+
+@pytest.mark.parametrize("clone", [False, True])
+def test_what_a_killed_push_removed_is_not_taken_for_somebody_elses_doing(
+    dbx: Dbx, project: Path, root: str, clone: bool
+) -> None:
+    """Not by the same checkout, nor by one that knows only what stands in the workspace."""
+    write(project, "workspace/data.csv", "1")
+    push(dbx)
+    lock = PushLock(Folder(dbx.workspace, root), "killed", {"data.csv": GONE})
+    lock.take()
+    dbx.workspace.delete(f"{root}/data.csv")
+    ended = json.loads(dbx.workspace.fetch(f"{root}/.dbx/lock.json")) | {"until": 0}
+    dbx.workspace.put(f"{root}/.dbx/lock.json", json.dumps(ended).encode(), "RAW")
+    if clone:
+        shutil.rmtree(project / ".dbx")
+    write(project, "workspace/data.csv", "2")
+    assert push(dbx).sent == ("data.csv",)

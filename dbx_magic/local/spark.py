@@ -76,7 +76,7 @@ class Spark:
         java = await asyncio.to_thread(find_java)
         run = self.folder / "run"
         shutil.rmtree(run, ignore_errors=True)
-        for folder in (run, self.logs, self.folder / "scratch"):
+        for folder in (run, self.logs, self.folder / "scratch" / "classes"):
             folder.mkdir(parents=True, exist_ok=True)
         run.chmod(0o700)
         connect_token = secrets.token_urlsafe(24)
@@ -132,7 +132,7 @@ class Spark:
             "spark.connect.grpc.binding.address": "127.0.0.1",
             "spark.connect.grpc.binding.port": "0",
             "spark.local.dir": str(self.folder / "scratch"),
-            "spark.repl.class.outputDir": str(self.folder / "run"),
+            "spark.repl.class.outputDir": str(self.folder / "scratch" / "classes"),
             "spark.sql.shuffle.partitions": str(cores),
             "spark.sql.execution.arrow.pyspark.enabled": "true",
             "spark.sql.session.timeZone": "UTC",

@@ -385,6 +385,29 @@ async def test_what_ipython_can_do_works_as_well(text: Any) -> None:
     assert (await text("!echo from $(echo the shell)")).strip() == "from the shell"
 
 
+# Scala
+
+
+async def test_scala_runs_beside_python_on_the_same_spark(cluster: Any, run: Any) -> None:
+    await run("spark.range(4).createOrReplaceTempView('from_python')")
+    command = await run('%scala\nval x = 2\nprintln("é " + x)')
+    assert command.results["data"] == "é 2\nval x: Int = 2"
+    await run("%scala case class Pair(name: String, n: Long)")
+    command = await run(
+        '%scala\nval pairs = spark.table("from_python").as[Long].map(n => Pair("p", n * x))\n'
+        "display(pairs.filter(_.n > 3))\npairs.map(_.n).collect().sum"
+    )
+    assert table(command)["rows"] == [["p", 4], ["p", 6]]
+    printed = "".join(event.get("text", "") for event in command.events)
+    assert "Long = 12" in printed
+    other = await cluster.context("scala")
+    summary = (await cluster.run(other, "x")).results["summary"]
+    assert "not found: value x" in summary
+    summary = (await cluster.run(other, 'throw new Exception("boom")')).results["summary"]
+    assert "java.lang.Exception: boom" in summary
+    await cluster.compute.destroy_context(other)
+
+
 # text
 
 

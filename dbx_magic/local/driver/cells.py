@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from .dbutils import DbUtils
+    from .scala import Scala
 
 
 class Cells:
@@ -35,10 +36,11 @@ class Cells:
     def __init__(self, shell: Any, spark: SparkSession, dbutils: DbUtils) -> None:
         self.folder = "/"  # the workspace folder of the notebook that runs now
         self.packages: Path | None = None  # where %pip installs
+        self._scala: Scala | None = None
         self._shell = shell
         self._spark = spark
         self._dbutils = dbutils
-        for name in ("sql", "sh", "fs", "md", "html", "run"):
+        for name in ("sql", "scala", "sh", "fs", "md", "html", "run"):
             handler = getattr(self, name)
             shell.register_magic_function(
                 lambda line, cell, handler=handler: handler(f"{line}\n{cell}".strip()),
@@ -72,6 +74,14 @@ class Cells:
             said = f"{type(error).__name__}: {error}"
             error._render_traceback_ = lambda: [said]  # type: ignore[attr-defined]
             raise
+
+    def scala(self, code: str) -> None:
+        """Run Scala in the cluster's Java."""
+        if self._scala is None:
+            from .scala import Scala
+
+            self._scala = Scala(self._spark)
+        self._scala.run(code)
 
     def sh(self, script: str) -> None:
         """Run a shell script; with `-e` in front, a code that is not 0 is an error."""

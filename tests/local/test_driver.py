@@ -9,6 +9,7 @@ import decimal
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -406,6 +407,21 @@ async def test_scala_runs_beside_python_on_the_same_spark(cluster: Any, run: Any
     summary = (await cluster.run(other, 'throw new Exception("boom")')).results["summary"]
     assert "java.lang.Exception: boom" in summary
     await cluster.compute.destroy_context(other)
+
+
+# R
+
+
+async def test_r_keeps_variables_and_shows_plots_and_errors(run: Any, text: Any) -> None:
+    if shutil.which("Rscript") is None:
+        summary = (await run("%r\n1 + 1")).results["summary"]
+        assert summary.endswith("%r needs R, and there is no R on this machine.")
+        return
+    assert await text("%r\nx <- c(1, 2, 3)\nmean(x)") == "[1] 2"
+    assert (await run("%r\nplot(x)")).results["resultType"] == "image"
+    summary = (await run("%r\ny <- 5\nstop('no more')")).results["summary"]
+    assert summary == '<span class="ansi-red-fg">RError</span>: no more'
+    assert await text("%r\nx[3] + y") == "[1] 8"
 
 
 # text

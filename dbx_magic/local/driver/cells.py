@@ -1,4 +1,4 @@
-"""The cells that are not Python: what runs under `%sql`, `%sh`, `%fs`, `%md`, `%run` and `%pip`."""
+"""The cells that are not Python: what runs under `%sql`, `%scala`, `%sh`, `%run` and the others."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .dbutils import NotebookExit
 from .paths import folders, from_uri
+from .r import run_r
 from .shell import Failed
 from .show import show_frame, show_table
 from .text import statements
@@ -40,7 +41,7 @@ class Cells:
         self._shell = shell
         self._spark = spark
         self._dbutils = dbutils
-        for name in ("sql", "scala", "sh", "fs", "md", "html", "run"):
+        for name in ("sql", "scala", "r", "sh", "fs", "md", "html", "run"):
             handler = getattr(self, name)
             shell.register_magic_function(
                 lambda line, cell, handler=handler: handler(f"{line}\n{cell}".strip()),
@@ -82,6 +83,10 @@ class Cells:
 
             self._scala = Scala(self._spark)
         self._scala.run(code)
+
+    def r(self, code: str) -> None:
+        """Run R, where this machine has it."""
+        run_r(code, run_program)
 
     def sh(self, script: str) -> None:
         """Run a shell script; with `-e` in front, a code that is not 0 is an error."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -14,6 +14,8 @@ from .project import Project
 from .remote import OWN, RECORD, Folder, Record, Seen
 from .repo import Repo
 from .tree import Entry, read
+
+_UNREAD = "unread"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,23 @@ def gather(
     return Sides(entries, known, there, objects, texts, adopted)
 
 
+def read_more(
+    crew: Crew, folder: Folder, sides: Sides, paths: Iterable[str]
+) -> Generator[None, None, Sides]:
+    """Read objects of the workspace that seemed to be nobody's concern; yields while it waits."""
+    pile: Pile[tuple[str, Content | None, bytes]] = Pile(crew)
+    for path in paths:
+        if path in sides.there and sides.there[path].fingerprint == _UNREAD:
+            pile.add(partial(fetch, folder, sides.seen[path]))
+    there, texts = dict(sides.there), dict(sides.texts)
+    for fetched in pile.results():
+        if fetched is None:
+            yield
+        elif fetched[1]:
+            path, there[path], texts[path] = fetched  # type: ignore[assignment]
+    return replace(sides, there=there, texts=texts)
+
+
 def with_pending(sides: Sides, pending: Mapping[str, Content]) -> Sides:
     """Count as known what a push that was killed has written or removed before it died."""
     known = dict(sides.known)
@@ -122,7 +141,7 @@ def _contents(
         if content is None and needed(path):
             pile.add(partial(fetch, folder, seen))
         else:
-            there[path] = content or Content(seen.kind, "unread", seen.language)
+            there[path] = content or Content(seen.kind, _UNREAD, seen.language)
     for fetched in pile.results():
         if fetched is None:
             yield

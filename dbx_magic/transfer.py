@@ -32,7 +32,7 @@ from .pushing import Pushing, must_fit, sending_of
 from .pushlock import PushLock
 from .remote import Folder, Seen
 from .sending import Backup, Sender, new_backup
-from .sides import Sides, gather, look, settle, with_pending
+from .sides import Sides, gather, look, read_more, settle, with_pending
 from .tree import read
 from .view import Line, View, counted, duration, listed
 
@@ -170,7 +170,9 @@ def _push(
                 sides = yield from ticking(gathering, f"looking at {folder.root}")
                 if locking and sides.seen:
                     yield from ticking(crew.wait(locking), f"locking {folder.root}")
-                sides = with_pending(sides, {**lock.left, **base.pending()})
+                pending = {**lock.left, **base.pending()}
+                reading = read_more(crew, folder, sides, pending)
+                sides = with_pending((yield from ticking(reading, "reading")), pending)
                 steps = tuple(
                     step
                     for step in push_steps(sides.differences, force=force, prune=prune)

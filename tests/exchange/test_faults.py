@@ -450,3 +450,21 @@ def test_what_a_killed_push_removed_is_not_taken_for_somebody_elses_doing(
         shutil.rmtree(project / ".dbx")
     write(project, "workspace/data.csv", "2")
     assert push(dbx).sent == ("data.csv",)
+
+
+@pytest.mark.parametrize("clone", [False, True])
+def test_what_a_killed_push_created_is_removed_when_it_is_gone_here(
+    dbx: Dbx, project: Path, root: str, clone: bool
+) -> None:
+    push(dbx)
+    data = {"data.csv": content_of(b"1")}
+    lock = PushLock(Folder(dbx.workspace, root), "killed", data)
+    lock.take()
+    dbx.workspace.put(f"{root}/data.csv", b"1", "RAW")
+    ended = json.loads(dbx.workspace.fetch(f"{root}/.dbx/lock.json")) | {"until": 0}
+    dbx.workspace.put(f"{root}/.dbx/lock.json", json.dumps(ended).encode(), "RAW")
+    if clone:
+        shutil.rmtree(project / ".dbx")
+    write(project, "workspace/greet.py", source("next"))
+    result = push(dbx)
+    assert (result.sent, result.removed) == (("greet",), ("data.csv",))

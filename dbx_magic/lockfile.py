@@ -18,7 +18,7 @@ from .spec import parse_spec
 NAME = "dbx.lock"
 # What a version consists of; dbx.lock says what is in it.
 PATHS = (
-    *("dbx.toml", NAME, "notebooks", "workspace", "pipelines", "tests"),
+    *(".gitignore", "dbx.toml", NAME, "notebooks", "workspace", "pipelines", "tests"),
     # Where GitHub and GitLab look for what `pipeline` writes.
     *(".github/workflows/create-cluster.yml", ".github/workflows/sync-workspace.yml"),
     ".gitlab-ci.yml",

@@ -85,6 +85,7 @@ def test_a_commit_holds_the_projects_files_and_nothing_else(here: Here) -> None:
     done = here("commit", message="Train\n\nwith care")
     assert done.commit == here.git("rev-parse", "HEAD")
     assert [(file.symbol, file.path) for file in done.files] == [
+        ("+", ".gitignore"),
         ("+", "dbx.lock"),
         ("+", "notebooks/train.ipynb"),
         ("~", "workspace/greet.py"),
@@ -94,7 +95,7 @@ def test_a_commit_holds_the_projects_files_and_nothing_else(here: Here) -> None:
     assert here.git("show", "--name-only", "--format=", "HEAD").split("\n") == [
         file.path for file in done.files
     ]
-    assert here.git("status", "--porcelain", "-uall") == "?? .gitignore\n?? README.md"
+    assert here.git("status", "--porcelain", "-uall") == "?? README.md"
     assert here.git("log", "-1", "--format=%s") == "Train"
     trailer = here.git("log", "-1", "--format=%(trailers:key=Dbx-Cluster,valueonly)").strip()
     assert trailer == f"hello {done.spec}"

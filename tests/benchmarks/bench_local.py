@@ -125,7 +125,7 @@ def main() -> None:
 
             def context() -> str:
                 return client.command_execution.create_and_wait(
-                    cluster_id, language=Language.PYTHON
+                    cluster_id=cluster_id, language=Language.PYTHON
                 ).id
 
             contexts = [timed(context) for _ in range(5)]
@@ -134,7 +134,10 @@ def main() -> None:
             times = [
                 timed(
                     lambda: client.command_execution.execute_and_wait(
-                        cluster_id, own, command="1+1", language=Language.PYTHON
+                        cluster_id=cluster_id,
+                        context_id=own,
+                        command="1+1",
+                        language=Language.PYTHON,
                     )
                 )
                 for _ in range(30)

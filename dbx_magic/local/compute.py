@@ -13,6 +13,7 @@ from typing import Any
 
 from .archive import train
 from .context import Command, CommandStatus, Context, ContextStatus
+from .delta import offer_delta
 from .environment import Environment
 from .java import StartFailed
 from .kernel import Kernel
@@ -24,6 +25,7 @@ __all__ = ["Command", "CommandStatus", "Compute", "ContextStatus", "StartFailed"
 
 PROGRESS_SECONDS = 0.2
 QUIET_SECONDS = 10.0
+SEEN_JOBS = 20
 
 
 class Compute:
@@ -88,6 +90,8 @@ class Compute:
             await asyncio.gather(self._spark.start(), self._start_python())
             await self._spark.call(self._metastore.catch_up)
             await self._spark.call(self._metastore.follow)
+            place = self.folder / "scratch" / "delta"
+            await self._spark.call(lambda jvm: offer_delta(jvm, place))
         except BaseException:
             await self.stop()
             raise
@@ -289,8 +293,8 @@ def _open_door(jvm: Any) -> tuple[Any, int, str]:
 def _progress(jvm: Any, group: str) -> dict[str, int]:
     tracker = jvm.org.apache.spark.SparkContext.getOrCreate().statusTracker()
     total = done = active = 0
-    jobs = list(tracker.getJobIdsForGroup(group))
-    for job in jobs:
+    jobs = sorted(tracker.getJobIdsForGroup(group))
+    for job in jobs[-SEEN_JOBS:]:  # a loop can have thousands, and each costs a few calls
         info = tracker.getJobInfo(job)
         if not info.isDefined():
             continue

@@ -79,6 +79,11 @@ def table(command: Any) -> dict[str, Any]:
     return found
 
 
+def kinds(command: Any) -> list[str]:
+    """The types of a command's events."""
+    return [event["type"] for event in command.events if event["type"] != "progress"]
+
+
 # SQL
 
 
@@ -384,6 +389,20 @@ async def test_what_ipython_can_do_works_as_well(text: Any) -> None:
     assert await text("%%capture said\nprint('hidden')") == ""
     assert await text("said.stdout") == "'hidden\\n'"
     assert (await text("!echo from $(echo the shell)")).strip() == "from the shell"
+
+
+async def test_delta_is_parquet_and_says_so_once(cluster: Any, run: Any) -> None:
+    command = await run("spark.range(3).write.format('delta').mode('overwrite').saveAsTable('d')")
+    said = [event["text"] for event in command.events if event.get("name") == "stderr"]
+    assert any("delta is parquet on this cluster" in text for text in said)
+    sql = "%sql\ncreate table if not exists e (n int) using delta;\ninsert into e values (1);"
+    assert kinds(await run(f"{sql}\nselect * from e union all select id from d where id = 2")) == [
+        "display_data"
+    ]
+    assert (await run("spark.read.format('delta').load('/user/hive/warehouse/d').count()")).results[
+        "data"
+    ] == "3"
+    await run("%sql drop table d; drop table e")
 
 
 # Scala

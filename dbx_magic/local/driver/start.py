@@ -53,12 +53,22 @@ class Driver:
         # Both belong to all contexts of the cluster.
         spark.stop = spark.sparkContext.stop = _keep_running  # type: ignore[method-assign]
         self.shell.events.register("pre_run_cell", self._set_job_group)
+        self.shell.events.register("post_run_cell", self._say_news)
         _redact(app.session, self.secrets)
 
     def _set_job_group(self, _: Any) -> None:
         # The command's id: so its jobs can be cancelled and its progress be seen.
         command_id = self._kernel.get_parent("shell")["header"]["msg_id"]
         self.spark.sparkContext.setJobGroup(command_id, "", interruptOnCancel=True)
+
+    def _say_news(self, _: Any) -> None:
+        jvm: Any = self.spark.sparkContext._jvm  # noqa: SLF001 - only Java knows
+        if jvm.delta.DefaultSource.isNews():
+            print(  # noqa: T201 - beside the first result that it is true for
+                "delta is parquet on this cluster: no history, no MERGE, UPDATE or DELETE."
+                " The library maven io.delta:delta-spark_2.13 brings the real one.",
+                file=sys.stderr,
+            )
 
     def begin(
         self,

@@ -148,12 +148,20 @@ def _redact(session: Any, secrets: set[str]) -> None:
     """Replace secrets in everything that is shown."""
     send = session.send
 
-    def send_redacted(stream: Any, kind: Any, content: Any = None, *rest: Any, **more: Any) -> Any:
-        if secrets and content and kind in ("stream", "display_data", "execute_result", "error"):
-            text = json.dumps(content)
-            for secret in secrets:
-                text = text.replace(json.dumps(secret)[1:-1], "[REDACTED]")
-            content = json.loads(text)
-        return send(stream, kind, content, *rest, **more)
+    def send_redacted(
+        stream: Any, message: Any, content: Any = None, *rest: Any, **more: Any
+    ) -> Any:
+        if secrets and isinstance(message, dict):
+            message["content"] = _redacted(message["content"], secrets)
+        elif secrets and content:
+            content = _redacted(content, secrets)
+        return send(stream, message, content, *rest, **more)
 
     session.send = send_redacted
+
+
+def _redacted(content: Any, secrets: set[str]) -> Any:
+    text = json.dumps(content, default=str)
+    for secret in secrets:
+        text = text.replace(json.dumps(secret)[1:-1], "[REDACTED]")
+    return json.loads(text)

@@ -27,7 +27,8 @@ export function follow(app: JupyterFrontEnd, project: Project): void {
   };
   const listen = whenDbxHasRun(() => project.refresh());
   app.shell.currentChanged?.connect(() => turn(null));
-  void app.restored.then(() => turn(''));
+  // Not away from what was chosen meanwhile.
+  void app.restored.then(() => turn(project.path));
 }
 
 /** Call back after each cell that uses the magic, because it may have changed anything. */

@@ -148,6 +148,8 @@ def test_pick_with_the_keyboard_alone(lab: Any, page: Page, running: Dbx, local:
     page.keyboard.press("Control+Shift+c")
     expect(page.locator(".lm-CommandPalette-input")).to_be_focused()
     page.keyboard.type("pick a cluster")
+    first = page.locator(".lm-CommandPalette-item.lm-mod-active")
+    expect(first).to_contain_text("Pick a Cluster")
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Pick a Cluster")
@@ -214,6 +216,7 @@ def test_push_from_the_file_browser(lab: Any, page: Page, running: Dbx) -> None:
     for name in ("score.ipynb", "train.ipynb"):
         train.with_name(name).write_text(train.read_text().replace("42", "43"))
     page.goto(lab.notebook(running.project.root))
+    expect(page.locator(".jp-DbxStatus")).to_have_text("local · ● hello")
     page.get_by_role("listitem", name="Name: score.ipynb").click(button="right")
     page.get_by_role("menuitem", name="Push the Selected Files").click()
     doing = section(page, "Notebooks").get_by_role("status")

@@ -16,7 +16,7 @@ from .context import Command, CommandStatus, Context, ContextStatus
 from .delta import offer_delta
 from .environment import Environment
 from .java import StartFailed
-from .kernel import Kernel
+from .kernel import Kernel, clear_sockets
 from .metastore import Metastore
 from .nursery import Nursery
 from .spark import Spark
@@ -86,6 +86,7 @@ class Compute:
         """Start Spark and return when it answers; StartFailed has the reason if it does not."""
         for folder in (self._workspace, self._dbfs, self._base):
             folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(clear_sockets)
         try:
             await asyncio.gather(self._spark.start(), self._start_python())
             await self._spark.call(self._metastore.catch_up)

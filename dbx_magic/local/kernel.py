@@ -21,6 +21,20 @@ START_SECONDS = 60.0
 STOP_SECONDS = 2.0
 
 
+_SOCKETS = "dbx-magic-"
+
+
+def clear_sockets() -> None:
+    """Delete what servers that were killed have left in the machine's temporary folder."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_SOCKETS}*-*"):
+        try:
+            os.kill(int(left.name.removeprefix(_SOCKETS).split("-")[0]), 0)
+        except (ProcessLookupError, ValueError):  # noqa: PERF203 - each decides for itself
+            shutil.rmtree(left, ignore_errors=True)
+        except PermissionError:
+            pass  # another user's
+
+
 class Kernel:
     """An ipykernel that runs one piece of code at a time; it ends when we do."""
 
@@ -47,7 +61,7 @@ class Kernel:
         from jupyter_client.connect import write_connection_file
 
         # A socket's path may have about 100 characters: a folder of ours can be deeper than that.
-        sockets = Path(tempfile.mkdtemp(prefix="dbx-"))
+        sockets = Path(tempfile.mkdtemp(prefix=f"{_SOCKETS}{os.getpid()}-"))
         for name, folder in folders.items():  # by which shell scripts reach Databricks' folders
             (sockets / name).symlink_to(folder)
         connection, _ = write_connection_file(

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from dbx_magic.local import context
 from dbx_magic.local.compute import StartFailed
 from dbx_magic.local.java import find_java
+from dbx_magic.local.kernel import clear_sockets
 from dbx_magic.local.outputs import MAX_BYTES, Events, results
 
 pytestmark = pytest.mark.anyio
@@ -381,6 +383,10 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 
+def _sockets(pid: int) -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob(f"dbx-magic-{pid}-*"))
+
+
 async def test_nothing_outlives_a_server_that_was_killed(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     server = await asyncio.create_subprocess_exec(
@@ -389,9 +395,13 @@ async def test_nothing_outlives_a_server_that_was_killed(tmp_path: Path) -> None
     pids = [int(pid) for pid in (await server.stdout.readline()).split()]
     assert len(pids) == 2
     assert all(map(is_alive, pids))
+    left = _sockets(server.pid)
+    assert left
     server.kill()
     await server.wait()
     await until(lambda: not any(map(is_alive, pids)), "the end of Java and Python")
+    clear_sockets()  # as the next start does
+    assert not _sockets(server.pid)
 
 
 def test_java_of_this_machine_is_taken_when_spark_can_run_on_it(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -233,6 +235,47 @@ async def test_all_ways_to_a_dbfs_file_lead_to_the_same(run: Any, text: Any, clu
     assert await text("import os; sorted(os.listdir('/dbfs/ways'))") == "['f.txt']"
     assert await text("os.path.exists('/dbfs/ways/g.txt')") == "False"
     assert await text("os.path.isdir('/dbfs/ways')") == "True"
+
+
+_ALL_WAYS = """
+import glob, os, pathlib, shutil, sys
+from dbx_magic.local.driver.paths import patch
+
+patch()
+folder = pathlib.Path("/dbfs/a/b")
+folder.mkdir(parents=True)
+(folder / "f.txt").write_text("x")
+assert open("/dbfs/a/b/f.txt").read() == "x"
+assert [path.name for path in folder.iterdir()] == ["f.txt"]
+assert glob.glob("/dbfs/a/*/*.txt") == ["/dbfs/a/b/f.txt"]
+assert [path.name for path in pathlib.Path("/dbfs/a").rglob("*.txt")] == ["f.txt"]
+assert [files for _, _, files in os.walk("/dbfs/a")] == [[], ["f.txt"]]
+pathlib.Path("/dbfs/a/b/f.txt").rename("/dbfs/a/g.txt")
+shutil.copy("/dbfs/a/g.txt", "/dbfs/a/h.txt")
+shutil.move("/dbfs/a/h.txt", "/dbfs/a/i.txt")
+assert sorted(os.listdir("/dbfs/a")) == ["b", "g.txt", "i.txt"]
+os.remove("/dbfs/a/i.txt")
+shutil.rmtree("/dbfs/a/b")
+pathlib.Path("/Workspace/here.py").write_text("X = 1")
+sys.path.append("/Workspace")
+import here
+assert here.X == 1 and os.path.getsize("/Workspace/here.py") == 5
+assert not os.path.exists("/dbfs/../etc")
+"""
+
+
+async def test_pythons_own_functions_know_the_paths(tmp_path: Path) -> None:
+    (tmp_path / "dbfs").mkdir()
+    (tmp_path / "workspace").mkdir()
+    folders = {
+        "DBX_DBFS": str(tmp_path / "dbfs"),
+        "DBX_WORKSPACE": str(tmp_path / "workspace"),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _ALL_WAYS, env={**os.environ, **folders}
+    )
+    assert await process.wait() == 0
+    assert os.listdir(tmp_path / "dbfs" / "a") == ["g.txt"]
 
 
 async def test_spark_reads_what_python_has_written_over_sparks_file(run: Any, text: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import glob
 import io
 import os
 import pathlib
@@ -64,13 +65,14 @@ def patch() -> None:
     for name in _TWO.split():
         setattr(os, name, _with_real(getattr(os, name), 2))
     builtins.open = io.open = _with_real(io.open, 1)
-    # Python 3.10's pathlib took its functions when it was imported.
-    accessor = getattr(pathlib, "_NormalAccessor", None)
-    for name in f"{_ONE} {_TWO}".split():
-        if name in vars(accessor or object) and name != "open":
-            setattr(accessor, name, staticmethod(getattr(os, name)))
-    if accessor is not None:
-        accessor.open = staticmethod(io.open)
+    # Some versions of Python keep functions that they took when they were imported.
+    keepers = [getattr(pathlib, "_NormalAccessor", None)]
+    keepers += [getattr(glob, name, None) for name in ("_Globber", "_StringGlobber")]
+    for keeper in filter(None, keepers):
+        for name in f"{_ONE} {_TWO}".split():
+            if name in vars(keeper):
+                function = io.open if name == "open" else getattr(os, name)
+                setattr(keeper, name, staticmethod(function))
     sys.path_hooks.insert(0, _import_from)
 
 

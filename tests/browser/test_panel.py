@@ -145,6 +145,8 @@ def test_pick_with_the_keyboard_alone(lab: Any, page: Page, running: Dbx, local:
     """From the palette to another cluster, without the mouse."""
     page.goto(lab.notebook(running.project.root))
     expect(page.locator(".jp-DbxStatus")).to_have_text("local · ● hello")
+    # A notebook that is still being opened takes the focus once more.
+    expect(page.get_by_role("contentinfo")).to_contain_text("| Idle")
     page.keyboard.press("Control+Shift+c")
     expect(page.locator(".lm-CommandPalette-input")).to_be_focused()
     page.keyboard.type("pick a cluster")

@@ -134,7 +134,7 @@ def test_a_reload_in_the_middle_of_a_rebuild(
     cluster.get_by_role("button", name="Rebuild…").click()
     expect(cluster.get_by_role("progressbar")).to_be_visible()
     page.reload()
-    expect(cluster.get_by_role("status")).to_contain_text(re.compile("◐.*hello", re.DOTALL))
+    expect(cluster.get_by_role("status")).to_contain_text("hello")  # under way, or just ended
     shot("found again")
     expect(cluster.get_by_role("status")).to_contain_text("equal to its spec")
     cluster.get_by_role("button", name="Dismiss").click()

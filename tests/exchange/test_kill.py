@@ -108,7 +108,7 @@ def test_a_killed_pull_is_gone_on_with(
             file = project / f"workspace/f/n{number}.py"
             if file.exists():
                 assert file.read_text().endswith(f"number = {number}\n")
-    assert pull(dbx).unsettled == ()
+        assert pull(dbx).unsettled == ()
     for number in range(6):
         text = (project / f"workspace/f/n{number}.py").read_text()
         assert text == source(f"version = {KILLS // 4 - 1}", f"number = {number}")

@@ -28,15 +28,19 @@ JSON_LINES = "application/x-ndjson"
 LOG = logging.getLogger(__name__)
 
 
+def _link_jupyter_server_extension(app: ServerApp) -> None:
+    # Before the contents manager is made: it reads once which files can be notebooks.
+    try:
+        register()  # Databricks source then opens as a notebook, where jupytext is in charge
+    except DbxError as error:
+        app.log.warning("dbx_magic: %s", error)
+
+
 def _load_jupyter_server_extension(app: ServerApp) -> None:
     shared: dict[str, Any] = {"changing": {}}
     here = url_path_join(app.base_url, "dbx-magic")
     routes = [(here, ChangingHandler, shared), (f"{here}/([^/]+)", VerbHandler, shared)]
     app.web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
-    try:
-        register()  # Databricks source then opens as a notebook, where jupytext is in charge
-    except DbxError as error:
-        app.log.warning("dbx_magic: %s", error)
 
 
 class Ongoing:

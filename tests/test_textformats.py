@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +18,6 @@ from jupytext.cli import jupytext as command
 from dbx_magic.notebook import Cell, Notebook, new_metadata, parse_ipynb, render_ipynb
 from dbx_magic.source import parse_source, render_source
 from dbx_magic.textformats import register
-
-pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
 CORPUS = Path(__file__).parent / "corpus"
 OUTPUT = {"name": "stdout", "output_type": "stream", "text": ["1\n"]}
@@ -133,29 +128,6 @@ def test_jupyters_contents_manager_opens_saves_and_pairs(ipynb: Path) -> None:
         assert model["content"] == "select 1\n"
 
     asyncio.run(work())
-
-
-@pytest.fixture
-def jp_server_config() -> dict[str, Any]:
-    """A server with our extension, where jupytext's contents manager is in charge."""
-    manager = "jupytext.AsyncTextFileContentsManager"
-    return {
-        "ServerApp": {"jpserver_extensions": {"dbx_magic": True}, "contents_manager_class": manager}
-    }
-
-
-async def test_jupyter_opens_databricks_source_as_a_notebook(
-    jp_root_dir: Path, jp_fetch: Callable[..., Awaitable[Any]]
-) -> None:
-    for suffix in (".py", ".sql", ".scala", ".r"):
-        path = next(CORPUS.glob(f"[a-e]*{suffix}"), CORPUS / f"stream{suffix}")
-        shutil.copy(path, jp_root_dir)
-        answer = await jp_fetch("api", "contents", path.name, params={"type": "notebook"})
-        model = json.loads(answer.body)
-        assert len(model["content"]["cells"]) > 0
-        body = json.dumps({"type": "notebook", "content": model["content"]})
-        await jp_fetch("api", "contents", path.name, method="PUT", body=body)
-        assert (jp_root_dir / path.name).read_bytes() == path.read_bytes()
 
 
 def test_a_notebook_of_another_language_says_so_in_each_cell() -> None:

@@ -126,16 +126,6 @@ def _answers(lab: Lab) -> bool:
         return False
 
 
-@pytest.fixture
-def jp_asyncio_loop() -> None:
-    """Keep the loop that pytest-jupyter gives to every test away from Chromium's own."""
-
-
-@pytest.fixture
-def jp_server_cleanup() -> None:
-    """There is no server of pytest-jupyter's here."""
-
-
 @pytest.fixture(scope="session")
 def executable(unavailable: Callable[[str], NoReturn]) -> str:
     """Chromium: ``CHROMIUM``, the machine's own, else Debian's, installed now."""

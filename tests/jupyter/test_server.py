@@ -21,8 +21,6 @@ from dbx_magic.project import Project
 from dbx_magic.server import open_project
 from dbx_magic.verbs import perform
 
-pytest_plugins = ["pytest_jupyter.jupyter_server"]
-
 Fetch = Callable[..., Awaitable[HTTPResponse]]
 Lines = list[dict[str, Any]]
 Listen = Callable[..., contextlib.AbstractAsyncContextManager[AsyncIterator[Any]]]

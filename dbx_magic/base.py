@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import sqlite3
 import time
@@ -26,6 +27,9 @@ CREATE TABLE IF NOT EXISTS known (
 CREATE TABLE IF NOT EXISTS pending (
     place TEXT, path TEXT, kind TEXT, fingerprint TEXT, language TEXT,
     PRIMARY KEY (place, path)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS coming (
+    place TEXT PRIMARY KEY, file TEXT, digest TEXT,
+    path TEXT, kind TEXT, fingerprint TEXT, language TEXT, modified_at INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS texts (fingerprint TEXT PRIMARY KEY, text BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, stat TEXT, kind TEXT, fingerprint TEXT, language TEXT) WITHOUT ROWID;
@@ -112,19 +116,26 @@ class Base:
             "REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?)",
             (self._place, path, *_row(content), known.modified_at),
         )
-        self._db.execute("DELETE FROM pending WHERE place = ? AND path = ?", (self._place, path))
+        for table in ("pending", "coming"):
+            self._delete(table, path)
+        self._keep_text(content, text)
+
+    def forget(self, path: str) -> None:
+        """Note that an object is on neither side any more."""
+        for table in ("known", "pending", "coming"):
+            self._delete(table, path)
+
+    def _delete(self, table: str, path: str) -> None:
+        self._db.execute(
+            f"DELETE FROM {table} WHERE place = ? AND path = ?",  # noqa: S608
+            (self._place, path),
+        )
+
+    def _keep_text(self, content: Content, text: bytes | None) -> None:
         if text is not None and _can_be_merged(content, text):
             self._db.execute(
                 "INSERT OR IGNORE INTO texts VALUES (?, ?)",
                 (content.fingerprint, zlib.compress(text, 1)),
-            )
-
-    def forget(self, path: str) -> None:
-        """Note that an object is on neither side any more."""
-        for table in ("known", "pending"):
-            self._db.execute(
-                f"DELETE FROM {table} WHERE place = ? AND path = ?",  # noqa: S608
-                (self._place, path),
             )
 
     def text(self, content: Content) -> bytes | None:
@@ -147,6 +158,29 @@ class Base:
             "SELECT path, kind, fingerprint, language FROM pending WHERE place = ?", (self._place,)
         )
         return {row[0]: Content(*row[1:]) for row in rows}
+
+    def intend_file(self, file: str, data: bytes, path: str, known: Known, text: bytes) -> None:
+        """Note what a file is about to hold, and what is known of its object then.
+
+        So what a killed pull has written is not taken for somebody's edit.
+        """
+        self._db.execute(
+            "REPLACE INTO coming VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (self._place, file, _digest(data), path, *_row(known.content), known.modified_at),
+        )
+        self._keep_text(known.content, text)
+
+    def finish(self, root: Path) -> None:
+        """Keep what a killed pull has written into the project and could not keep any more."""
+        row = self._db.execute("SELECT * FROM coming WHERE place = ?", (self._place,)).fetchone()
+        if row is None:
+            return
+        _, file, digest, path, *content, modified_at = row
+        with self.saving():
+            self._delete("coming", path)
+            with contextlib.suppress(OSError):
+                if _digest((root / file).read_bytes()) == digest:
+                    self.keep(path, Known(Content(*content), modified_at))
 
     def value(self, name: str, default: str = "") -> str:
         """A small thing that was noted about this place."""
@@ -190,6 +224,10 @@ def _can_be_merged(content: Content, text: bytes) -> bool:
     if content.kind == "notebook":
         return len(text) <= _TEXT_LIMIT
     return len(text) <= _FILE_LIMIT and b"\0" not in text
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _row(content: Content) -> tuple[Any, ...]:

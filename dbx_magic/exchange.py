@@ -70,6 +70,7 @@ def open_base(dbx: Dbx, folder: Folder | None = None) -> Iterator[Base]:
     place = f"{host} {folder.root}" if folder else ""
     base = Base(dbx.project.state_file("base.db"), place)
     try:
+        base.finish(dbx.project.root)
         yield base
     finally:
         base.close()

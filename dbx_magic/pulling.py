@@ -90,13 +90,21 @@ class Puller:
             yield came
 
     def _note(self, path: str) -> None:
-        content, text = self._sides.there.get(path), self._sides.texts.get(path)
         with self._base.saving():
-            if content is None:
-                self._base.forget(path)
+            if path in self._sides.there:
+                self._base.keep(path, self._known(path), self._sides.texts.get(path))
             else:
-                known = Known(content, self._sides.seen[path].modified_at)
-                self._base.keep(path, known, text)
+                self._base.forget(path)
+
+    def _known(self, path: str) -> Known:
+        return Known(self._sides.there[path], self._sides.seen[path].modified_at)
+
+    def _put(self, path: str, file: str, data: bytes) -> None:
+        """Write a file; the base knows of it before, should that be the last thing we do."""
+        with self._base.saving():
+            text = self._sides.texts[path]
+            self._base.intend_file(file, data, path, self._known(path), text)
+        write(self._full(file), data)
 
     def _take(self, step: PullStep) -> Came:
         entry = self._sides.entries.get(step.path)
@@ -124,7 +132,7 @@ class Puller:
                 return Came(step.path, file, why=f"{step.reason}, but {file} is something else")
             if file.endswith(".ipynb") and content.kind == "notebook":
                 data = incoming(file, None, None, data, content.language).data
-            write(self._full(file), data)
+            self._put(step.path, file, data)
             return Came(step.path, file, "taken")
         file = self._file(step.path)
         if entry.content not in (None, self._sides.base.get(step.path)):
@@ -136,7 +144,7 @@ class Puller:
         elif content.language != entry.content.language:
             self._clear(step.path)
             file = self._new_file(step.path, content)
-        write(self._full(file), data)
+        self._put(step.path, file, data)
         return Came(step.path, file, "taken")
 
     def _merge(self, step: Merge) -> Came:
@@ -153,7 +161,7 @@ class Puller:
                 return Came(step.path, file, why=step.reason)
             data = merged
         self._keep(file)
-        write(self._full(file), data)
+        self._put(step.path, file, data)
         return Came(step.path, file, "merged", cells)
 
     def _drop(self, step: Drop, entry: Entry | None) -> Came:

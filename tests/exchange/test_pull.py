@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from place import edit_there, ipynb, perform, pull, push, remote, source, write
 
 from dbx_magic.dbx import Dbx
-from dbx_magic.errors import ConflictError
+from dbx_magic.errors import ConflictError, ProjectError
 from dbx_magic.pull import Differences
 
 
@@ -199,6 +202,62 @@ def test_a_fresh_clone_merges_without_a_base(dbx: Dbx, project: Path, root: str)
     text = (project / "notebooks/train.ipynb").read_text()
     assert "c = 3" in text
     assert "a = 1" in text
+
+
+@contextlib.contextmanager
+def dying_before_it_is_noted(dbx: Dbx) -> Iterator[None]:
+    """A pull ends like a killed one, after it has written a file and before the base knows."""
+    file = dbx.project.state_file("base.db")
+    with contextlib.closing(sqlite3.connect(file)) as base:
+        base.execute(
+            "CREATE TRIGGER dies BEFORE INSERT ON known BEGIN SELECT RAISE(ABORT, 'killed'); END"
+        )
+        with pytest.raises(ProjectError, match="killed"):
+            yield
+        base.execute("DROP TRIGGER dies")
+
+
+@pytest.mark.parametrize("file", ["notebooks/train.ipynb", "workspace/train.py"])
+def test_what_a_killed_pull_has_written_is_nobodys_edit(
+    dbx: Dbx, project: Path, root: str, file: str
+) -> None:
+    write(project, file, ipynb("a") if file.endswith(".ipynb") else source("a"))
+    push(dbx)
+    edit_there(dbx, f"{root}/train", "b")
+    with dying_before_it_is_noted(dbx):
+        pull(dbx)
+    assert "b" in (project / file).read_text()
+    edit_there(dbx, f"{root}/train", "c")
+    result = pull(dbx)
+    assert (result.taken, result.unsettled) == (("train",), ())
+    assert push(dbx).sent == ()
+    assert remote(dbx, root)["python:train"] == source("c")
+
+
+def test_what_a_killed_pull_has_merged_is_merged_no_second_time(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    write(project, "workspace/train.py", source("a", "b"))
+    push(dbx)
+    edit_there(dbx, f"{root}/train", "a", "b = theirs")
+    write(project, "workspace/train.py", source("a = ours", "b"))
+    with dying_before_it_is_noted(dbx):
+        pull(dbx)
+    assert (project / "workspace/train.py").read_text() == source("a = ours", "b = theirs")
+    edit_there(dbx, f"{root}/train", "a", "b = theirs again")
+    assert pull(dbx).unsettled == ()
+    assert (project / "workspace/train.py").read_text() == source("a = ours", "b = theirs again")
+
+
+def test_an_edit_after_a_killed_pull_stays_an_edit(dbx: Dbx, project: Path, root: str) -> None:
+    push(dbx)
+    edit_there(dbx, f"{root}/greet", "theirs")
+    with dying_before_it_is_noted(dbx):
+        pull(dbx)
+    write(project, "workspace/greet.py", source("ours"))
+    edit_there(dbx, f"{root}/greet", "theirs again")
+    assert pull(dbx).unsettled
+    assert "ours" in (project / "workspace/greet.py").read_text()
 
 
 def test_only_the_paths_that_are_named_are_pulled(dbx: Dbx, project: Path, root: str) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from .errors import ConflictError, GitError
 from .project import hold, write
 from .repo import FileChange, Repo, blob_id
+from .tree import JUNK
 
 _JOURNAL = "dbx-commit.json"
 _LOCK_SECONDS = 5.0
@@ -57,10 +58,13 @@ class Draft:
     def add(self, paths: Sequence[str]) -> None:
         """Take these paths as they are on disk, as ``git add --all`` would; ignored files are not.
 
+        What tools leave behind (checkpoints, caches) is left out, also when nothing ignores it.
+
         Raises:
             GitError: one of them holds another repository.
         """
-        options = ("-z", "--cached", "--others", "--exclude-standard")
+        junk = (f"--exclude={pattern}" for pattern in JUNK)
+        options = ("-z", "--cached", "--others", "--exclude-standard", *junk)
         listing = self.repo.run("ls-files", *options, "--", *paths, env=self._aside)
         listed = {path for path in listing.split("\0") if path}
         for path in listed:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 
 from .base import Base
-from .celldiff import cell_pairs
+from .celldiff import cell_lines, cell_pairs, lines_between
 from .comparison import (
     FOLDER,
     Conflict,
@@ -310,18 +308,5 @@ def _lines(dbx: Dbx, sides: Sides, one: Difference) -> tuple[str, ...]:
     except UnicodeDecodeError:
         return (f"@@ {size(len(there))} there, {size(len(here))} here, no text @@",)
     if one.here and one.there and one.here.kind == one.there.kind == "notebook":
-        return tuple(
-            line
-            for pair in cell_pairs(*texts, entry.file if entry else one.path)
-            for line in (
-                f"@@ cell {pair.number} @@",
-                # One cell is small: where in it the lines are needs no saying.
-                *islice(_unified(pair.there or "", pair.here or ""), 1, None),
-            )
-        )
-    return tuple(_unified(texts[1], texts[0]))
-
-
-def _unified(before: str, after: str) -> Iterator[str]:
-    lines = difflib.unified_diff(before.split("\n"), after.split("\n"), lineterm="", n=2)
-    return islice(lines, 2, None)  # without the names of the files
+        return tuple(cell_lines(cell_pairs(*texts, entry.file if entry else one.path)))
+    return tuple(lines_between(texts[1], texts[0]))

@@ -263,6 +263,22 @@ class Repo:
         """The commit that is checked out; ``None`` before the first one."""
         return self.run("rev-parse", "--verify", "-q", "HEAD", check=False) or None
 
+    def commit(self, name: str) -> str | None:
+        """The commit that a branch, tag or the beginning of an id names, if there is one."""
+        options = ("--verify", "--quiet", "--end-of-options")
+        return self.run("rev-parse", *options, f"{name}^{{commit}}", check=False) or None
+
+    def must_have(self, name: str) -> str:
+        """The version that a name means.
+
+        Raises:
+            GitError: there is none.
+        """
+        found = self.commit(name)
+        if found is None:
+            raise GitError(f"There is no version {name!r}.", "See `history`.")
+        return found
+
     @property
     def branch(self) -> str | None:
         """The branch that is checked out; ``None`` when HEAD is detached."""

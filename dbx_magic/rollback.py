@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from . import lockfile
 from .dbx import Dbx
 from .draft import Draft, drafting
-from .errors import ConflictError, GitError
+from .errors import ConflictError
 from .events import Planned, Work
 from .lockfile import PATHS, Lock
 from .plan import Change, Plan
@@ -71,7 +71,7 @@ def rollback(
     """
     dbx.project.must_exist()
     with drafting(dbx.repo) as draft:
-        commit = _commit(dbx.repo, version)
+        commit = dbx.repo.must_have(version)
         files = _fill(dbx, draft, commit)
         about = _about(dbx.repo, commit)
         plan = _plan(files, about)
@@ -92,16 +92,6 @@ def rollback(
     cluster = dbx.project.settings.cluster
     published = (yield from publish_branch(dbx.repo, cluster)) if publish else None
     return RolledBack(made, commit, done.files, kept, published)
-
-
-def _commit(repo: Repo, version: str) -> str:
-    found = repo.run(
-        *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{version}^{{commit}}"),
-        check=False,
-    )
-    if not found:
-        raise GitError(f"There is no version {version!r}.", "See `history`.")
-    return found
 
 
 def _about(repo: Repo, commit: str) -> str:

@@ -25,6 +25,8 @@ _JUNK = frozenset(
     (".git", ".dbx", ".ipynb_checkpoints", ".virtual_documents", "__pycache__", ".DS_Store")
 )
 _JUNK_ENDS = (".pyc", ".pyo", PARTIAL)
+# The same, as .gitignore would say it.
+JUNK = (*sorted(_JUNK), *(f"*{end}" for end in _JUNK_ENDS))
 _SUFFIXES = frozenset(EXTENSIONS.values())
 _CONFLICT = CONFLICT_MARK.encode()
 
@@ -165,6 +167,11 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_junk(path: str) -> bool:
+    """Whether a tool left it beside the user's files."""
+    return not _JUNK.isdisjoint(path.split("/")) or path.endswith(_JUNK_ENDS)
 
 
 def split_suffix(path: str) -> tuple[str, str]:

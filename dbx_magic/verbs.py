@@ -95,6 +95,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("publish", "versions", changes=True),
         Verb("history", "history"),
         Verb("rollback", "rollback", changes=True),
+        Verb("compare", "compare"),
         Verb("pipeline", "pipelines", changes=True),
         Verb("follow", "follow"),
         Verb("ship", "ship", changes=True),

@@ -20,7 +20,7 @@ from .project import SPEC
 from .publishing import Published, publish_branch, waiting
 from .repo import FileChange, blob_id
 from .strip import without_outputs
-from .tree import Walk
+from .tree import Walk, is_junk
 from .view import Line, View, counted
 
 _SHOWN = 12
@@ -147,7 +147,8 @@ def uncommitted(dbx: Dbx) -> tuple[str, ...]:
     """
     repo = dbx.repo
     repo.must_exist()
-    differing = [path.removeprefix(repo.prefix) for path in repo.changed(lockfile.PATHS)]
+    changed = [path.removeprefix(repo.prefix) for path in repo.changed(lockfile.PATHS)]
+    differing = [path for path in changed if not is_junk(path)]
     if dbx.project.settings.outputs == "keep" or repo.head is None:
         return tuple(differing)
     notebooks = [path for path in differing if path.endswith(".ipynb")]

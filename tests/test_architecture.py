@@ -42,7 +42,7 @@ FLOORS = [
     [
         *("setup", "clusters", "cluster_facts", "rebuild"),
         *("convert", "transfer", "pull", "runs"),
-        *("versions", "history", "rollback", "pipelines", "follow"),
+        *("versions", "history", "compare", "rollback", "pipelines", "follow"),
     ],
     ["status", "demo", "ship"],
     ["verbs"],

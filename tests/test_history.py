@@ -9,6 +9,7 @@ import pytest
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import GitError, UsageError
 from dbx_magic.events import drive
+from dbx_magic.notebook import Cell, Notebook, render_ipynb
 from dbx_magic.verbs import perform
 from dbx_magic.view import Table
 
@@ -121,3 +122,44 @@ def test_nothing_yet(project: Path) -> None:
 def test_a_name_that_never_was(versions: Path) -> None:
     with pytest.raises(UsageError, match="never a notebook or file 'tarin'"):
         do(versions, "history", name="tarin")
+
+
+def notebook(*sources: str) -> str:
+    return render_ipynb(Notebook("python", tuple(Cell("code", text) for text in sources)))
+
+
+def test_two_versions_are_compared_cell_by_cell(versions: Path) -> None:
+    first = edit(versions, "One", **{"notebooks/score.ipynb": notebook("a = 1", "b = 2\nc = 3")})
+    (versions / "workspace/a.py").unlink()
+    edit(versions, "Two", **{"notebooks/score.ipynb": notebook("a = 1", "b = 2\nc = 4")})
+    edit(versions, "Three", **{"workspace/new.py": "print(1)\n", "workspace/x.bin": "\0"})
+    (versions / "README.md").write_text("changed, but not the project's\n")
+    git(versions, "commit", "-qam", "Read me again")
+    found = do(versions, "compare", version=first)
+    assert (found.version, found.other) == (first, git(versions, "rev-parse", "HEAD"))
+    assert [(item.symbol, item.path) for item in found.files] == [
+        ("~", "notebooks/score.ipynb"),
+        ("−", "workspace/a.py"),
+        ("+", "workspace/new.py"),
+        ("+", "workspace/x.bin"),
+    ]
+    assert found.files[0].lines == ("@@ cell 2 @@", " b = 2", "-c = 3", "+c = 4")
+    assert "+print(1)" in found.files[2].lines
+    backwards = do(versions, "compare", version="HEAD", other=first, names=True)
+    assert [item.symbol for item in backwards.files] == ["~", "+", "−", "−"]
+    assert all(item.lines == () for item in backwards.files)
+
+
+def test_a_changed_cluster_is_shown_by_its_lines(versions: Path) -> None:
+    grown = do(versions, "history", name="cluster").versions[0].commit
+    spec = do(versions, "compare", version="dbx/dev/12", other=grown).files[0]
+    assert spec.path == "pipelines/config.cluster.json"
+    assert '+  "num_workers": 2,' in spec.lines
+    assert '-  "num_workers": 1,' in spec.lines
+
+
+def test_equal_versions_and_names_that_are_none(versions: Path) -> None:
+    assert do(versions, "compare", version="HEAD", other="HEAD^").files == ()  # only README.md
+    for name in ("nowhere", "--help", "HEAD:dbx.toml"):
+        with pytest.raises(GitError, match="There is no version"):
+            do(versions, "compare", version=name)

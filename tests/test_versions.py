@@ -437,6 +437,16 @@ def test_what_is_not_committed(here: Here) -> None:
     assert uncommitted(Dbx(here.folder)) == ("notebooks/train.ipynb", "workspace/greet.py")
 
 
+def test_what_tools_leave_is_never_committed(here: Here) -> None:
+    """Not even in a project that has no .gitignore."""
+    here.write("notebooks/.ipynb_checkpoints/train-checkpoint.ipynb", notebook())
+    here.write("workspace/__pycache__/greet.cpython-312.pyc", "x")
+    here.write("tests/.DS_Store", "x")
+    assert uncommitted(Dbx(here.folder)) == ()
+    assert [file.path for file in here("commit", message="m").files] == ["dbx.lock"]
+    assert here("commit", message="m").files == ()
+
+
 def test_refusals(here: Here) -> None:
     with pytest.raises(UsageError, match="needs a message"):
         here("commit", message=" ")

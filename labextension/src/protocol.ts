@@ -27,6 +27,7 @@ export interface IArguments {
   publish: { branch?: boolean; dry_run?: boolean; expect?: string };
   history: { name?: string; rows?: number };
   rollback: { version: string; message?: string; publish?: boolean; dry_run?: boolean; expect?: string };
+  compare: { version: string; other?: string; names?: boolean };
   pipeline: { action: 'azure' | 'github' | 'gitlab' | 'check' | 'local'; force?: boolean; dry_run?: boolean; expect?: string };
   follow: { commit?: string };
   ship: { message: string };
@@ -62,13 +63,14 @@ export interface IResults {
   history: ({ type: 'History'; view: ILine[] } & IHistory);
   rollback: ({ type: 'RolledBack'; view: ILine[] } & IRolledBack);
   pipeline: ({ type: 'PipelineFiles'; view: ILine[] } & IPipelineFiles) | ({ type: 'Checked'; view: ILine[] } & IChecked) | ({ type: 'LocalRunner'; view: ILine[] } & ILocalRunner);
+  compare: ({ type: 'Compared'; view: ILine[] } & ICompared);
   follow: ({ type: 'Followed'; view: ILine[] } & IFollowed);
   ship: ({ type: 'Shipped'; view: ILine[] } & IShipped);
   local: ({ type: 'LocalWorkspace'; view: ILine[] } & ILocalWorkspace) | ({ type: 'ShellVariables'; view: ILine[] } & IShellVariables);
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
-export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'commit', 'publish', 'history', 'rollback', 'pipeline', 'follow', 'ship', 'local', 'demo'] as const;
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'remote', 'commit', 'publish', 'history', 'compare', 'rollback', 'pipeline', 'follow', 'ship', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
@@ -343,6 +345,18 @@ export interface IRolledBack {
   kept: string;
   published: IPublished | null;
   dry_run: boolean;
+export interface IFileDiff {
+  path: string;
+  symbol: '+' | '~' | '−';
+  lines: string[];
+}
+
+export interface ICompared {
+  version: string;
+  other: string;
+  files: IFileDiff[];
+}
+
 }
 
 export interface IPipelineFiles {

@@ -1,0 +1,112 @@
+"""Two versions beside each other: the cluster spec, notebooks cell by cell, code line by line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from . import lockfile
+from .celldiff import cell_lines, lines_between, pairs_of
+from .dbx import Dbx
+from .errors import ProjectError
+from .formats import read_notebook
+from .repo import FileChange, Repo
+from .tree import split_suffix
+from .view import Block, Diff, Line, View, counted, size
+
+
+@dataclass(frozen=True)
+class FileDiff:
+    """One file that differs, and its lines: − as in the first version, + as in the other."""
+
+    path: str
+    symbol: Literal["+", "~", "−"]
+    lines: tuple[str, ...] = ()
+
+    def view(self) -> View:
+        """The file, then its lines."""
+        head = Line(self.path, self.symbol)
+        return [head, Diff(self.lines)] if self.lines else [head]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What differs between two versions. A notebook's converted source counts as the notebook."""
+
+    version: str
+    other: str
+    files: tuple[FileDiff, ...]
+
+    def view(self) -> View:
+        """All files that differ, or that there are none."""
+        if not self.files:
+            return [Line(f"{self.version[:7]} and {self.other[:7]} are equal", "✓")]
+        words = f"{counted(len(self.files), 'file')} changed"
+        head: Block = Line(f"{words} from {self.version[:7]} to {self.other[:7]}")
+        return [head, *(block for file in self.files for block in file.view())]
+
+
+def compare(dbx: Dbx, version: str, other: str = "HEAD", *, names: bool = False) -> Compared:
+    """Show what differs between two versions: cluster spec, notebooks by cell, code by line.
+
+    Args:
+        version: The first version: a commit or tag, as `history` shows them.
+        other: The other one; without it, the newest.
+        names: Only name the files that differ.
+
+    Raises:
+        GitError: there is no such version.
+    """
+    dbx.project.must_exist()
+    dbx.repo.must_exist()
+    first, second = (dbx.repo.must_have(name) for name in (version, other))
+    found = dbx.repo.differences("diff-tree", "-r", "--relative", first, second)
+    changes = [item for item in found if _is_ours(item.path)]
+    notebooks = {_name(item.path) for item in changes if item.path.startswith("notebooks/")}
+    return Compared(
+        first,
+        second,
+        tuple(
+            FileDiff(item.path, item.symbol, () if names else _lines(dbx.repo, item))
+            for item in changes
+            # What was converted from a notebook that is shown says nothing new.
+            if not (item.path.startswith("workspace/") and _name(item.path) in notebooks)
+        ),
+    )
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a file is part of a version; ``dbx.lock`` only says what the others are."""
+    tops = tuple(f"{top}/" for top in lockfile.PATHS)
+    return path != lockfile.NAME and (path in lockfile.PATHS or path.startswith(tops))
+
+
+def _name(path: str) -> str:
+    return split_suffix(path)[0].partition("/")[2]
+
+
+def _lines(repo: Repo, item: FileChange) -> tuple[str, ...]:
+    # A link or a submodule has no text to compare, and reads as none.
+    before, after = (
+        repo.read("cat-file", "blob", blob, check=False) if blob.strip("0") else b""
+        for blob in (item.before, item.blob)
+    )
+    if item.path.startswith(("notebooks/", "workspace/")):
+        there, here = _cells(item.path, before), _cells(item.path, after)
+        if there is not None and here is not None:
+            return tuple(cell_lines(pairs_of(here, there)))
+    try:
+        return tuple(lines_between(before.decode(), after.decode()))
+    except UnicodeDecodeError:
+        return (f"@@ {size(len(before))} before, {size(len(after))} after, no text @@",)
+
+
+def _cells(path: str, data: bytes) -> list[str] | None:
+    """The cells of a notebook; ``None`` for a file that is none."""
+    if not data:
+        return []
+    try:
+        notebook = read_notebook(path, data)
+    except ProjectError:
+        return None
+    return [cell.text for cell in notebook.cells] if notebook else None

@@ -35,6 +35,14 @@ def clear_sockets() -> None:
             pass  # another user's
 
 
+def new_sockets() -> Path:
+    """A folder for sockets that only this user can open.
+
+    A socket's path may have about 100 characters: a folder of ours can be deeper than that.
+    """
+    return Path(tempfile.mkdtemp(prefix=f"{_SOCKETS}{os.getpid()}-"))
+
+
 class Kernel:
     """An ipykernel that runs one piece of code at a time; it ends when we do."""
 
@@ -60,8 +68,7 @@ class Kernel:
         from jupyter_client.asynchronous.client import AsyncKernelClient
         from jupyter_client.connect import write_connection_file
 
-        # A socket's path may have about 100 characters: a folder of ours can be deeper than that.
-        sockets = Path(tempfile.mkdtemp(prefix=f"{_SOCKETS}{os.getpid()}-"))
+        sockets = new_sockets()
         for name, folder in folders.items():  # by which shell scripts reach Databricks' folders
             (sockets / name).symlink_to(folder)
         connection, _ = write_connection_file(

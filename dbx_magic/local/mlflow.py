@@ -1,11 +1,16 @@
-"""MLflow's API: passed on to a real MLflow server, which is started when somebody first asks."""
+"""MLflow's API: passed on to a real MLflow server, which is started when somebody first asks.
+
+That server asks nobody for a token. It listens on a socket that only its user can open.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import http.client
-import importlib.util
+import importlib.metadata
+import os
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -15,6 +20,7 @@ from starlette.responses import Response
 from .call import Call, Operation
 from .errors import Refused
 from .home import Home
+from .kernel import new_sockets
 
 # The first time, it may have to be downloaded.
 _START_SECONDS = 300.0
@@ -29,6 +35,23 @@ _PATHS = (
 )
 _PASSED_ON = ("content-type", "accept", "range")
 _PASSED_BACK = ("content-type", "content-disposition", "content-range")
+_OLDEST = (3, 4)  # that can be told what to listen on
+# Nobody asks for jobs here, and each of their workers is a process.
+_SETTINGS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a socket that has a path."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Open the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
 class Mlflow:
@@ -38,7 +61,7 @@ class Mlflow:
         self._folder = home.root / "mlflow"
         self._starting = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
-        self._port = 0
+        self._socket = Path()
 
     def operations(self) -> list[Operation]:
         """Everything below MLflow's addresses."""
@@ -53,6 +76,7 @@ class Mlflow:
         if self._process and self._process.stdin:
             self._process.stdin.close()
             await self._process.wait()
+            shutil.rmtree(self._socket.parent, ignore_errors=True)
 
     async def _pass_on(self, call: Call) -> Response:
         async with self._starting:
@@ -68,7 +92,7 @@ class Mlflow:
         return await asyncio.to_thread(self._ask, call.request.method, target, headers, body)
 
     def _ask(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Response:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_ANSWER_SECONDS)
+        connection = _Connection(self._socket)
         try:
             connection.request(method, target, body, headers)
             answer = connection.getresponse()
@@ -80,8 +104,9 @@ class Mlflow:
             connection.close()
 
     async def _start(self) -> None:
+        await self.stop()  # what is left of one that died
         self._folder.mkdir(exist_ok=True)
-        self._port = _free_port()
+        self._socket = new_sockets() / "mlflow"
         log = self._folder / "server.log"
         with log.open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
@@ -90,12 +115,12 @@ class Mlflow:
                 "dbx_magic.local.lifeline",
                 *_program(),
                 "server",
-                "--host=127.0.0.1",
-                f"--port={self._port}",
+                f"--uvicorn-opts=--uds={self._socket}",
                 "--workers=1",
                 f"--backend-store-uri=sqlite:///{self._folder / 'mlflow.db'}",
                 f"--artifacts-destination={self._folder / 'artifacts'}",
                 cwd=self._folder,
+                env={**os.environ, **_SETTINGS},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -119,16 +144,12 @@ class Mlflow:
 
 def _program() -> list[str]:
     """MLflow as it is installed here; else in an environment of its own, kept by uv."""
-    if importlib.util.find_spec("mlflow"):
-        return [sys.executable, "-m", "mlflow"]
-    return [sys.executable, "-m", "uv", "tool", "run", "--quiet", "--from", "mlflow", "mlflow"]
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        installed = importlib.metadata.version("mlflow").split(".")
+        if tuple(map(int, installed[:2])) >= _OLDEST:
+            return [sys.executable, "-m", "mlflow"]
+    wanted = "mlflow>={}.{}".format(*_OLDEST)
+    return [sys.executable, "-m", "uv", "tool", "run", "--quiet", "--from", wanted, "mlflow"]
 
 
 def _last_line(log: Path) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import DatabricksError
@@ -46,3 +49,15 @@ def test_artifacts_go_through(server: Any, experiment_id: str) -> None:
     content = bytes(range(256)) * 10_000
     assert server.call("PUT", path, data=content).status_code == 200
     assert server.call("GET", path).content == content
+
+
+def test_nobody_else_of_this_machine_reaches_it(server: Any, experiment_id: str) -> None:
+    """MLflow's server asks for no token, so it must not listen where other users can knock."""
+    started = psutil.Process(server.process.pid).children(recursive=True)
+    mlflow = [one for one in started if "mlflow.server" in " ".join(one.cmdline())]
+    assert len(mlflow) == 1
+    assert not [one for one in started if "huey" in " ".join(one.cmdline())]
+    listening = [one for one in mlflow[0].net_connections("inet") if one.status == "LISTEN"]
+    assert listening == []
+    (socket,) = {one.laddr for one in mlflow[0].net_connections("unix") if one.laddr}
+    assert stat.S_IMODE(Path(socket).parent.stat().st_mode) == 0o700

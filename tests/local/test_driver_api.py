@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.service import workspace
 from databricks.sdk.service.compute import Language, Results
+from databricks.sdk.service.workspace import ImportFormat
 
 
 @pytest.fixture
@@ -55,3 +57,18 @@ def test_a_notebook_runs_another_one_and_gets_its_value(
     summary = str(cell(f"dbutils.notebook.run({broken!r}, 60)").summary)
     assert "did not succeed" in summary
     assert "ZeroDivisionError" in summary
+
+
+def test_run_knows_r_from_python_and_the_notebooks_of_a_clone(
+    client: WorkspaceClient, cell: Any, folder: str
+) -> None:
+    source = b"# Databricks notebook source\nx <- 6 * 7\ncat(x)"
+    client.workspace.upload(
+        f"{folder}/r", source, format=ImportFormat.SOURCE, language=workspace.Language.R
+    )
+    shown = cell(f"%run {folder}/r")
+    assert shown.data == "42" or "there is no R on this machine" in shown.summary
+    client.workspace.upload(
+        f"{folder}/cloned.sql", b"-- Databricks notebook source\nselect 7", format=ImportFormat.RAW
+    )
+    assert cell(f"%run {folder}/cloned").data == [[7]]

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ from .text import statements
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from dbx_magic.notebook import Notebook
+
     from .dbutils import DbUtils
     from .scala import Scala
 
@@ -34,13 +36,16 @@ if TYPE_CHECKING:
 class Cells:
     """The handlers of one context."""
 
-    def __init__(self, shell: Any, spark: SparkSession, dbutils: DbUtils) -> None:
+    def __init__(
+        self, shell: Any, spark: SparkSession, dbutils: DbUtils, ask: Callable[..., Any]
+    ) -> None:
         self.folder = "/"  # the workspace folder of the notebook that runs now
         self.packages: Path | None = None  # where %pip installs
         self._scala: Scala | None = None
         self._shell = shell
         self._spark = spark
         self._dbutils = dbutils
+        self._ask = ask
         for name in ("sql", "scala", "r", "sh", "fs", "md", "html", "run"):
             handler = getattr(self, name)
             shell.register_magic_function(
@@ -128,18 +133,13 @@ class Cells:
 
     def run(self, line: str) -> None:
         """Run the cells of another notebook here, as in `%run ./other $name="value"`."""
-        from dbx_magic.source import parse_source
-
         words = shlex.split(line.strip())
         if not words:
             raise _quiet(ValueError("%run needs a notebook, as in: %run ./other"))
         path = os.path.normpath(PurePosixPath("/", self.folder, words[0]))
         path = path.removeprefix("/Workspace")
-        place = Path(os.environ["DBX_WORKSPACE"] + path)
-        if not place.is_file():
-            raise _quiet(FileNotFoundError(f"%run: there is no notebook {path}"))
         given = dict(word.lstrip("$").split("=", 1) for word in words[1:] if "=" in word)
-        notebook = parse_source(place.read_text(encoding="utf-8"), path)
+        notebook = self._notebook(path)
         before, self.folder = self.folder, str(PurePosixPath(path).parent)
         self._dbutils.widgets.given.update(given)
         self._shell.nested += 1
@@ -161,6 +161,25 @@ class Cells:
         finally:
             self.folder = before
             self._shell.nested -= 1
+
+    def _notebook(self, path: str) -> Notebook:
+        """The notebook at a path of the workspace; in a clone it is a file with a suffix."""
+        from dbx_magic.notebook import EXTENSIONS
+        from dbx_magic.source import parse_source
+
+        for suffix in ("", *EXTENSIONS.values()):
+            file = Path(os.environ["DBX_WORKSPACE"] + path + suffix)
+            if file.is_file():
+                language = "" if suffix else self._language(path)
+                return parse_source(file.read_text(encoding="utf-8"), path + suffix, language)
+        raise _quiet(FileNotFoundError(f"%run: there is no notebook {path}"))
+
+    def _language(self, path: str) -> str:
+        # For the sake of R: its notebooks begin like Python's, only the workspace knows them apart.
+        with contextlib.suppress(Exception):
+            told = self._ask("GET", "2.0/workspace/get-status", {"path": path})
+            return str(told["language"]).lower()
+        return ""
 
     def pip(self, line: str) -> None:
         """Install packages for this context only."""

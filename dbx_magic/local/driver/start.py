@@ -33,7 +33,7 @@ class Driver:
         self.about: dict[str, Any] = {"cluster_id": spark.conf.get(_CLUSTER_ID, "")}
         self.secrets: set[str] = set()
         self.dbutils = DbUtils(ask, self.about, self.secrets)
-        self.cells = Cells(self.shell, spark, self.dbutils)
+        self.cells = Cells(self.shell, spark, self.dbutils, ask)
         names = {
             "spark": spark,
             "sc": spark.sparkContext,

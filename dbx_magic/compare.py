@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from . import lockfile
-from .celldiff import cell_lines, lines_between, pairs_of
+from .celldiff import cell_lines, lines_between
 from .dbx import Dbx
 from .errors import ProjectError
 from .formats import read_notebook
+from .notebook import Cell
 from .repo import FileChange, Repo
 from .tree import split_suffix
 from .view import Block, Diff, Line, View, counted, size
@@ -94,19 +96,19 @@ def _lines(repo: Repo, item: FileChange) -> tuple[str, ...]:
     if item.path.startswith(("notebooks/", "workspace/")):
         there, here = _cells(item.path, before), _cells(item.path, after)
         if there is not None and here is not None:
-            return tuple(cell_lines(pairs_of(here, there)))
+            return tuple(cell_lines(here, there))
     try:
         return tuple(lines_between(before.decode(), after.decode()))
     except UnicodeDecodeError:
         return (f"@@ {size(len(before))} before, {size(len(after))} after, no text @@",)
 
 
-def _cells(path: str, data: bytes) -> list[str] | None:
+def _cells(path: str, data: bytes) -> Sequence[Cell] | None:
     """The cells of a notebook; ``None`` for a file that is none."""
     if not data:
-        return []
+        return ()
     try:
         notebook = read_notebook(path, data)
     except ProjectError:
         return None
-    return [cell.text for cell in notebook.cells] if notebook else None
+    return notebook.cells if notebook else None

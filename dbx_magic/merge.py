@@ -51,15 +51,13 @@ def merge(base: Notebook | None, local: Notebook, remote: Notebook, path: str = 
     olds: Sequence[Cell | None]
     if base is None:
         base = here
-        pairs = [(i, j) for i, j in enumerate(_align(here.cells, there)) if j is not None]
-        olds = [
-            here.cells[i] if _says(here.cells[i]) == _says(there[j]) else None for i, j in pairs
-        ]
+        pairs = [(i, j) for i, j in enumerate(align(here.cells, there)) if j is not None]
+        olds = [here.cells[i] if says(here.cells[i]) == says(there[j]) else None for i, j in pairs]
         of_here: list[int | None] = [i for i, _ in pairs]
         of_there: list[int | None] = [j for _, j in pairs]
     else:
         olds = base.cells
-        of_here, of_there = _align(olds, here.cells), _align(olds, there)
+        of_here, of_there = align(olds, here.cells), align(olds, there)
     language = remote.language if remote.language != base.language else local.language
     origins = crossing.origins
     added_here = _added([None if i is None else origins[i] for i in of_here], len(local.cells))
@@ -68,10 +66,10 @@ def merge(base: Notebook | None, local: Notebook, remote: Notebook, path: str = 
     result = _Result(language)
     for number, old in enumerate([*olds, None]):
         mine = [local.cells[index] for index in added_here[number]]
-        known = [_says(crossed[index]) for index in added_here[number] if index in crossed]
+        known = [says(crossed[index]) for index in added_here[number] if index in crossed]
         result.cells += mine
         for index in added_there[number]:
-            if (said := _says(there[index])) in known:
+            if (said := says(there[index])) in known:
                 known.remove(said)
             else:
                 result.cells.append(there[index])
@@ -98,9 +96,9 @@ class _Result:
     def settle(self, old: Cell | None, here: tuple[Cell, Cell] | None, there: Cell | None) -> None:
         """Add a cell that both sides had; ``here`` is the local cell, and that as it crossed."""
         local, mine = here or (None, None)
-        edited_here = not mine or not old or _says(mine) != _says(old)
-        edited_there = not there or not old or _says(there) != _says(old)
-        agree = _says(mine) == _says(there) if mine and there else mine is there
+        edited_here = not mine or not old or says(mine) != says(old)
+        edited_there = not there or not old or says(there) != says(old)
+        agree = says(mine) == says(there) if mine and there else mine is there
         if agree or not edited_there:
             if local and mine and there:
                 # An odd head or gap is no edit of the cell, but it is the workspace's to say.
@@ -142,16 +140,16 @@ class _Result:
         self.cells += [there] if there else []
 
 
-def _says(cell: Cell) -> tuple[str, str, str, bool]:
+def says(cell: Cell) -> tuple[str, str, str, bool]:
     """Say what of a cell is somebody's edit when it differs."""
     return cell.kind, cell.text, cell.title, cell.show_title and bool(cell.title)
 
 
-def _align(old: Sequence[Cell], new: Sequence[Cell]) -> list[int | None]:
+def align(old: Sequence[Cell], new: Sequence[Cell]) -> list[int | None]:
     """Find for each old cell the new one that it has become; the order never crosses."""
     found: list[int | None] = [None] * len(old)
     matcher = SequenceMatcher(
-        None, [_says(cell) for cell in old], [_says(cell) for cell in new], autojunk=False
+        None, [says(cell) for cell in old], [says(cell) for cell in new], autojunk=False
     )
     for kind, i, last, j, end in matcher.get_opcodes():
         if kind == "equal":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from .base import Base
-from .celldiff import cell_lines, cell_pairs, lines_between
+from .celldiff import cell_lines, cells_of, lines_between
 from .comparison import (
     FOLDER,
     Conflict,
@@ -307,6 +307,6 @@ def _lines(dbx: Dbx, sides: Sides, one: Difference) -> tuple[str, ...]:
         texts = here.decode(), there.decode()
     except UnicodeDecodeError:
         return (f"@@ {size(len(there))} there, {size(len(here))} here, no text @@",)
-    if one.here and one.there and one.here.kind == one.there.kind == "notebook":
-        return tuple(cell_lines(cell_pairs(*texts, entry.file if entry else one.path)))
+    if {content.kind for content in (one.here, one.there) if content} == {"notebook"}:
+        return tuple(cell_lines(*(cells_of(text, one.path) if text else () for text in texts)))
     return tuple(lines_between(texts[1], texts[0]))

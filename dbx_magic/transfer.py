@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import NoReturn
 
 from .base import Base
-from .celldiff import cell_pairs
+from .celldiff import cell_pairs, cells_of
 from .comparison import FOLDER, Conflict, PushStep, Remove, Send, push_steps
 from .crew import Crew
 from .dbx import Dbx
@@ -259,18 +259,20 @@ def _sides_of(sides: Sides, dbx: Dbx, path: str) -> list[Change]:
     entry, there = sides.entries.get(path), sides.texts.get(path)
     if entry is None or there is None or entry.content.kind != "notebook":
         return []
-    here = read(dbx.project, entry).decode("utf-8", "replace")
+    here = read(dbx.project, entry)
+    cells = (cells_of(text.decode("utf-8", "replace"), entry.file) for text in (here, there))
     changes = []
-    for pair in cell_pairs(here, there.decode("utf-8", "replace"), entry.file):
-        line_here, line_there = pair.first_lines
-        changes.append(
-            Change(
-                "!",
-                f"{path}, cell {pair.number}",
-                f"here: {line_here or '(no such cell)'}",
-                f"there: {line_there or '(no such cell)'}",
+    for pair in cell_pairs(*cells):
+        if not pair.is_equal:
+            line_here, line_there = pair.first_lines
+            changes.append(
+                Change(
+                    "!",
+                    f"{path}, {pair.name}",
+                    f"here: {line_here or '(no such cell)'}",
+                    f"there: {line_there or '(no such cell)'}",
+                )
             )
-        )
     return changes
 
 

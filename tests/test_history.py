@@ -143,7 +143,8 @@ def test_two_versions_are_compared_cell_by_cell(versions: Path) -> None:
         ("+", "workspace/new.py"),
         ("+", "workspace/x.bin"),
     ]
-    assert found.files[0].lines == ("@@ cell 2 @@", " b = 2", "-c = 3", "+c = 4")
+    lines = ("@@ 1 equal cell @@", "@@ cell 2 @@", " b = 2", "-c = 3", "+c = 4")
+    assert found.files[0].lines == lines
     assert "+print(1)" in found.files[2].lines
     backwards = do(versions, "compare", version="HEAD", other=first, names=True)
     assert [item.symbol for item in backwards.files] == ["~", "+", "−", "−"]

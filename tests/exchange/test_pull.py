@@ -293,8 +293,9 @@ def test_diff_shows_cells_and_lines(dbx: Dbx, project: Path, root: str) -> None:
         "theirs": ("", "new"),
         "train": ("edited", ""),
     }
-    assert found["train"].lines[:1] == ("@@ cell 2 @@",)
-    assert {"-b = 2", "+b = 3"} <= set(found["train"].lines)
+    lines = ("@@ 1 equal cell @@", "@@ cell 2 @@", "-b = 2", "+b = 3")
+    assert found["train"].lines == lines
+    assert found["more"].lines == ("@@ cell 1, new @@", "+m")
     assert {"-3", "+2"} <= set(found["data.csv"].lines)
     assert not (project / "workspace/more.py").exists()
     named = perform(dbx, "diff", names=True)

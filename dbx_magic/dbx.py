@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import local_process
 from .auth import Login, find_login
@@ -17,6 +17,9 @@ from .repo import Repo
 from .settings import LOCAL
 from .workspace import Workspace
 
+if TYPE_CHECKING:
+    from .commands import Command
+
 ResultT = TypeVar("ResultT")
 
 
@@ -25,14 +28,18 @@ class Dbx:
 
     ``contexts`` are the execution contexts this process opened, by cluster and language; ``notes``
     are lines to tell at the next occasion; ``notebook`` is the path of the one we are called from,
-    and ``here`` the folder: what relative paths are relative to.
+    and ``here`` the folder: what relative paths are relative to. ``remote`` is the language of
+    plain cells that run on the cluster, empty while they run here, ``None`` where are no cells.
     ``close`` gives the contexts back.
     """
 
     def __init__(self, folder: Path, target: str | None = None) -> None:
         self.contexts: dict[tuple[str, str], str] = {}
+        self.background: list[Command] = []
+        self.variables: MutableMapping[str, Any] | None = None
         self.notes: list[str] = []
         self.notebook = os.environ.get("JPY_SESSION_NAME", "")  # JupyterLab, Notebook 7
+        self.remote: str | None = None
         self._workspace: Workspace | None = None
         self._checked = False
         self.refresh(folder, target)
@@ -94,6 +101,7 @@ class Dbx:
 
     def close(self) -> None:
         """Close the execution contexts that this process opened, and its connections."""
+        self.background.clear()
         while self.contexts:
             (cluster_id, _), context_id = self.contexts.popitem()
             if self._workspace is not None:

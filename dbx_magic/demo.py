@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from .cells import execute
 from .dbx import Dbx
 from .events import Note, Work
 from .rebuild import rebuild
-from .runs import execute, run
+from .runs import run
 from .settings import LOCAL
 from .setup import init
 from .transfer import push

@@ -5,7 +5,8 @@
     ├── ProjectError     3   422   a file of the project: missing, malformed, contradictory
     ├── ConflictError    4   409   two sides changed the same thing; a plan that is no longer true
     ├── WorkspaceError   5   502   the workspace refused, failed or cannot be reached
-    │   └── NotFoundError          … because there is no such thing
+    │   ├── NotFoundError          … because there is no such thing
+    │   └── UnreachableError       … because it does not answer
     ├── GitError         6   422   the repository does not allow it
     ├── PipelineError    7   502   a pipeline cannot be found or failed
     └── RemoteError      8   422   code that ran on the cluster raised
@@ -16,6 +17,7 @@ Anything else that is raised is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 
@@ -76,6 +78,10 @@ class NotFoundError(WorkspaceError):
     http_status = 404
 
 
+class UnreachableError(WorkspaceError):
+    """The workspace does not answer."""
+
+
 class GitError(DbxError):
     """The repository does not allow what was asked."""
 
@@ -101,4 +107,7 @@ class RemoteError(DbxError):
         self.traceback = tuple(traceback)
 
     def _render_traceback_(self) -> list[str]:
-        return [*self.traceback, *super()._render_traceback_()]
+        # Mostly its last line says it already.
+        last = re.sub(r"\x1b\[[0-9;]*m", "", self.traceback[-1] if self.traceback else "")
+        told = self.message in last and not self.hint
+        return [*self.traceback, *([] if told else super()._render_traceback_())]

@@ -19,7 +19,14 @@ from .verbs import VERBS, Verb, find_verb
 if TYPE_CHECKING:
     import click
 
-SHORT = {"message": "-m", "parameter": "-p", "rows": "-n", "cluster": "-c", "output": "-o"}
+SHORT = {
+    "message": "-m",
+    "parameter": "-p",
+    "rows": "-n",
+    "cluster": "-c",
+    "send": "-i",
+    "output": "-o",
+}
 TARGET = "The target to work on, this time only."
 
 
@@ -100,13 +107,16 @@ def _parameter(parameter: inspect.Parameter, words: str) -> click.Parameter:
     if kind is bool:
         if parameter.default is True:
             names = [f"{names[0]}/--no-{parameter.name.replace('_', '-')}"]
-        return click.Option(names, is_flag=True, default=None, help=words)
-    return click.Option(names, type=kind, multiple=many, required=required, help=words)
+        return click.Option([*names, parameter.name], is_flag=True, default=None, help=words)
+    return click.Option(
+        [*names, parameter.name], type=kind, multiple=many, required=required, help=words
+    )
 
 
 def option_names(parameter: inspect.Parameter) -> list[str]:
     """The names of an option: ``--dry-run``, and its short one where it has one."""
-    names = ["--" + parameter.name.replace("_", "-")]
+    # A name that is one of Python's own words has an underscore at its end: `as_`.
+    names = ["--" + parameter.name.rstrip("_").replace("_", "-")]
     return [*names, SHORT[parameter.name]] if parameter.name in SHORT else names
 
 

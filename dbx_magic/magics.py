@@ -22,9 +22,12 @@ from .errors import DbxError, UsageError
 
 if TYPE_CHECKING:
     from .dbx import Dbx
+    from .events import Work
 
 LANGUAGES = ("python", "sql", "scala", "r", "sh")
 
+_PLAIN_CELL = "as in a Databricks notebook"
+_LOCAL_CELL = re.compile(r"\s*%%dbx[ \t]+local[ \t]*(?:\n|\Z)")
 _QUESTION = re.compile(r"^(\s*%dbx\s+[a-z]+)\s*\?\??\s*$")
 
 
@@ -41,6 +44,7 @@ class DbxMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.dbx_of_kernel: Dbx | None = None
+        self._running = 0  # how many cells deep the code is that runs now
 
     @line_cell_magic
     def dbx(self, line: str, cell: str | None = None) -> Any:
@@ -48,14 +52,17 @@ class DbxMagics(Magics):
 
         %dbx VERB [ARGUMENTS]                run a verb; the result can be assigned
         %%dbx [python|sql|scala|r|sh] [-c CLUSTER]    run this cell on the picked cluster
+        %dbx remote on                       run all cells there; %%dbx local runs one here
         """
         # Imported when the magic is used: loading it must cost nothing.
-        from .display import Screen
-        from .events import drive
         from .grammar import parse
-        from .show import address
         from .verbs import perform
 
+        if line == _PLAIN_CELL and cell is not None:
+            from .remote_mode import run_cell
+
+            dbx = self._dbx(None)
+            return self._drive(dbx, dbx.telling(run_cell(dbx, cell)))
         try:
             tokens = shlex.split(line)
         except ValueError as error:
@@ -65,9 +72,17 @@ class DbxMagics(Magics):
             print(call.help)  # noqa: T201
             return None
         dbx = self._dbx(call.target)
+        result = self._drive(dbx, perform(dbx, call.verb, call.arguments))
+        return self._result(call.verb, result, dbx)
+
+    def _drive(self, dbx: Dbx, work: Work[Any]) -> Any:
+        from .display import Screen
+        from .events import drive
+        from .show import address
+
         screen = Screen()
         try:
-            result = drive(perform(dbx, call.verb, call.arguments), screen.show)
+            return drive(work, screen.show)
         except DbxError as error:
             error.hint = address(error.hint, "%dbx")
             raise
@@ -75,13 +90,52 @@ class DbxMagics(Magics):
             raise StoppedError("Stopped.", " ".join(_take(dbx.notes))) from None
         finally:
             screen.close()
-        return self._result(result, dbx)
+
+    def plain_cell(self, lines: list[str]) -> list[str]:
+        """Send a cell to the cluster in remote mode; a part of it, when it has `%dbx` lines."""
+        if self._running or self._is_silent():
+            return lines
+        if found := _LOCAL_CELL.match("".join(lines)):
+            rest = "".join(lines)[found.end() :]
+            # A blank line keeps the numbers of the others; a cell magic must come first.
+            return (rest if rest.startswith("%%") else f"\n{rest}").splitlines(keepends=True)
+        language = self.dbx_of_kernel.remote if self.dbx_of_kernel else ""
+        if not (language and lines) or lines[0].startswith("%%dbx"):
+            return lines
+        from .remote_mode import parts
+
+        split = parts("".join(lines).removesuffix("\n"), language)
+        return [
+            f"{part}\n"
+            if is_home
+            else f"get_ipython().run_cell_magic('dbx', {_PLAIN_CELL!r}, {part!r})\n"
+            for is_home, part in split
+        ]
+
+    # It is for running a cell, not for asking whether one is complete.
+    plain_cell.has_side_effects = True  # type: ignore[attr-defined]
+
+    def _is_silent(self) -> bool:
+        """Whether a front end asks for something of its own; that is no cell of the user's."""
+        kernel = getattr(self.shell, "kernel", None)
+        content = kernel.get_parent("shell").get("content", {}) if kernel else {}
+        return bool(content.get("silent"))
+
+    def begin_cell(self) -> None:
+        """Know that a cell runs: what it runs in its turn is no cell of the notebook."""
+        self._running += 1
+
+    def end_cell(self) -> None:
+        """Know that a cell has ended."""
+        self._running = max(0, self._running - 1)
 
     def _dbx(self, target: str | None) -> Dbx:
         from .dbx import Dbx
 
         if self.dbx_of_kernel is None:
             self.dbx_of_kernel = Dbx(Path.cwd(), target)
+            self.dbx_of_kernel.variables = self.shell.user_ns
+            self.dbx_of_kernel.remote = ""
             atexit.register(self.dbx_of_kernel.close)
         else:
             self.dbx_of_kernel.refresh(Path.cwd(), target)
@@ -89,16 +143,22 @@ class DbxMagics(Magics):
             self.dbx_of_kernel.notebook = str(path)
         return self.dbx_of_kernel
 
-    def _result(self, result: Any, dbx: Dbx) -> Any:
+    def _result(self, verb: str, result: Any, dbx: Dbx) -> Any:
         from .show import bundle, view_of
 
         for note in _take(dbx.notes):
             print(note)  # noqa: T201
+        more: dict[str, Any] = {}
+        if verb == "remote":
+            from .remote_mode import MODE
+
+            self.shell.user_ns["__dbx_remote__"] = result.cluster
+            more = {MODE: {"cluster": result.cluster}}
         if not view_of(result):
             return None
         if self.shell.display_formatter is not None:
             formatter = self.shell.display_formatter.mimebundle_formatter
-            formatter.for_type(type(result), lambda value, **_: bundle(value))
+            formatter.for_type(type(result), lambda value, **_: {**bundle(value), **more})
         return result
 
 
@@ -155,9 +215,12 @@ def question_marks(lines: list[str]) -> list[str]:
 def load(shell: InteractiveShell) -> None:
     """Register the magic, its completion and its help; loading again replaces them."""
     unload(shell)
-    shell.register_magics(DbxMagics(shell))
+    magics = DbxMagics(shell)
+    shell.register_magics(magics)
     shell.Completer.custom_matchers.append(dbx_matcher)
-    shell.input_transformers_cleanup.append(question_marks)
+    shell.input_transformers_cleanup += [question_marks, magics.plain_cell]
+    shell.events.register("pre_execute", magics.begin_cell)
+    shell.events.register("post_execute", magics.end_cell)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -166,6 +229,8 @@ def unload(shell: InteractiveShell) -> None:
         # By name: after a reload of this module the functions are others.
         hooks[:] = [hook for hook in hooks if getattr(hook, "__module__", "") != __name__]
     known = shell.magics_manager.registry.get("DbxMagics")
-    opened = getattr(known, "dbx_of_kernel", None)
-    if opened is not None:
-        opened.close()
+    if known is not None:
+        shell.events.unregister("pre_execute", known.begin_cell)
+        shell.events.unregister("post_execute", known.end_cell)
+        if known.dbx_of_kernel is not None:
+            known.dbx_of_kernel.close()

@@ -8,10 +8,10 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-from .errors import NotFoundError, WorkspaceError
+from .errors import DbxError, NotFoundError, UnreachableError, WorkspaceError
 from .throttle import MOST, Throttle, pause
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Query = Mapping[str, Any]
 _BUSY = (429, 503)
 _TIMEOUTS = (10.0, 120.0)
+_SOON = (3.0, 10.0)
 _UNREADABLE_TRIES = 3
 
 
@@ -29,6 +30,8 @@ class Rest:
     ``headers`` is called for each request, so that a token can be renewed. A redirect is never
     followed: the token goes to no other host.
     """
+
+    prefix = "/api/"
 
     def __init__(
         self,
@@ -53,6 +56,16 @@ class Rest:
         """GET ``/api/<path>`` and read the JSON answer."""
         return self.send("GET", path, query=query, safe=True)
 
+    def look(self, path: str, query: Query | None = None) -> Any:
+        """GET once and soon: for who looks again and again, and says so when there is no answer.
+
+        Raises:
+            UnreachableError: there was none; what the host wants to be waited for was waited.
+        """
+        return self.send(
+            "GET", path, query=query, safe=True, again=self._raise_unreachable, timeout=_SOON
+        )
+
     def post(self, path: str, body: Mapping[str, Any], *, safe: bool = False) -> Any:
         """POST JSON; ``safe`` says that doing it twice does no harm, so it may be retried."""
         return self.send("POST", path, body=body, safe=safe)
@@ -69,6 +82,7 @@ class Rest:
         raw: bool = False,
         safe: bool = False,
         again: Callable[[], None] | None = None,
+        timeout: tuple[float, float] | None = None,
     ) -> Any:
         """Send one request and give the answer: parsed JSON, or bytes when ``raw``.
 
@@ -92,13 +106,13 @@ class Rest:
                 with self.throttle.place() as place:
                     answer = self._open().request(
                         method,
-                        f"{self.host}/api/{path}",
+                        f"{self.host}{self.prefix}{path}",
                         params=query,
                         json=body,
                         files=form,
                         data=data,
                         auth=self._sign,
-                        timeout=self._timeouts,
+                        timeout=timeout or self._timeouts,
                         allow_redirects=False,
                     )
                     place.busy = answer.status_code in _BUSY
@@ -180,14 +194,17 @@ class Rest:
             )
         return content
 
-    def _unreachable(self) -> WorkspaceError:
-        return WorkspaceError(
+    def _raise_unreachable(self) -> NoReturn:
+        raise self._unreachable()
+
+    def _unreachable(self) -> UnreachableError:
+        return UnreachableError(
             f"{self.host} cannot be reached.", "Check the host of the profile and your network."
         )
 
-    def _error(self, answer: requests.Response) -> WorkspaceError:
+    def _error(self, answer: requests.Response) -> DbxError:
         status = answer.status_code
-        code, message = _read_error(answer)
+        code, message = read_error(answer)
         if status in (301, 302, 303, 307, 308):
             return WorkspaceError(
                 f"{self.host} redirects to another place, so it is no Databricks workspace.",
@@ -212,7 +229,7 @@ def _retry_after(answer: requests.Response) -> float:
     return min(60.0, float(value)) if value.isdecimal() else 0.0
 
 
-def _read_error(answer: requests.Response) -> tuple[str, str]:
+def read_error(answer: requests.Response) -> tuple[str, str]:
     try:
         body = answer.json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Running code on the cluster: a cell at once, a whole notebook as a job run."""
+"""Whole notebooks on the cluster, as job runs."""
 
 from __future__ import annotations
 
@@ -8,191 +8,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from .cluster_state import cluster_called, name_of, picked_cluster, started
+from .cluster_state import cluster_called, picked_cluster, started
 from .dbx import Dbx
-from .errors import NotFoundError, ProjectError, RemoteError, WorkspaceError
-from .events import Note, Progress, Shown, Work
-from .output import Display, Failure, Output, Stream, from_event, from_results
+from .errors import NotFoundError, ProjectError, RemoteError
+from .events import Progress, Shown, Work
+from .output import Display, Output, Stream, from_event
 from .view import Line, View, duration
 from .workspace import Json
 
-Language = Literal["python", "sql", "scala", "r", "sh"]
-_TOLD_AFTER = 1.0
 _ENDED = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
-
-
-@dataclass(frozen=True)
-class Executed:
-    """A cell that ran to its end."""
-
-    cluster: str
-    seconds: float
-
-    def view(self) -> View:
-        """How long it took and where; nothing for what was over at once."""
-        if self.seconds < _TOLD_AFTER:
-            return []
-        return [Line("", note=f"{duration(self.seconds)} on {self.cluster}")]
-
-
-def execute(
-    dbx: Dbx, code: str, *, language: Language = "python", cluster: str = ""
-) -> Work[Executed]:
-    """Run code on the picked cluster and show what it shows; its variables stay for the next.
-
-    A stopped cluster is started. An interrupt stops the code on the cluster, too.
-
-    Args:
-        code: What to run.
-        language: Its language.
-        cluster: Another cluster than the picked one, by name or id.
-
-    Raises:
-        RemoteError: the code raised; its traceback is shown.
-        WorkspaceError: there is no such cluster, or it does not start.
-    """
-    there = cluster_called(dbx, cluster) if cluster else picked_cluster(dbx)
-    there = yield from started(dbx, there)
-    name = name_of(there)
-    begin = time.monotonic()
-    context_language, text = _as_command(code, language, is_local=dbx.is_local)
-    cluster_id = str(there["cluster_id"])
-    context_id = yield from _context(dbx, cluster_id, context_language, name)
-    try:
-        command_id = dbx.workspace.execute(cluster_id, context_id, context_language, text)
-    except WorkspaceError as error:
-        if not _is_lost(error):
-            raise
-        context_id = yield from _context(dbx, cluster_id, context_language, name, lost=True)
-        command_id = dbx.workspace.execute(cluster_id, context_id, context_language, text)
-    command = _Command(dbx, cluster_id, context_id, command_id, name)
-    yield from command.follow()
-    return Executed(name, time.monotonic() - begin)
-
-
-def _as_command(code: str, language: Language, *, is_local: bool) -> tuple[str, str]:
-    """Give the language of the context and what to run there.
-
-    As in a Databricks notebook SQL sees the temporary views that Python made, which contexts of
-    different languages do not share; and there are no shell contexts at all.
-    """
-    if language not in ("sql", "sh"):
-        return language, code
-    if is_local:
-        return "python", f"%{language}\n{code}"
-    if language == "sql":
-        return "python", f"display(spark.sql({code.strip().rstrip(';')!r}))"
-    return "python", f"print(__import__('subprocess').getoutput({code!r}))"
-
-
-def _context(
-    dbx: Dbx, cluster_id: str, language: str, name: str, *, lost: bool = False
-) -> Work[str]:
-    key = (cluster_id, language)
-    known = dbx.contexts.get(key)
-    if known and not lost:
-        try:
-            if dbx.workspace.context(cluster_id, known)["status"] == "Running":
-                return known
-        except WorkspaceError as error:
-            if not _is_lost(error):
-                raise
-    if known:
-        yield Note(f"The {language} variables on {name} are gone: its context ended.", "!")
-    context_id = dbx.contexts[key] = dbx.workspace.create_context(cluster_id, language)
-    begin = time.monotonic()
-    while (context := dbx.workspace.context(cluster_id, context_id))["status"] == "Pending":
-        yield Progress(name, "a context is being opened", time.monotonic() - begin)
-        time.sleep(0 if dbx.is_local else 0.5)
-    if context["status"] != "Running":
-        del dbx.contexts[key]
-        why = f": {context['reason']}" if context.get("reason") else "."
-        raise WorkspaceError(
-            f"{name} could not open a {language} context{why}", "Try again; `restart` helps if not."
-        )
-    return context_id
-
-
-def _is_lost(error: WorkspaceError) -> bool:
-    # API 1.2 has no error codes; both wordings have been seen.
-    words = error.message.lower()
-    return "context" in words and ("not found" in words or "does not exist" in words)
-
-
-@dataclass(frozen=True)
-class _Command:
-    """A command under way; leaving ``follow`` before its end cancels it on the cluster."""
-
-    dbx: Dbx
-    cluster_id: str
-    context_id: str
-    command_id: str
-    cluster: str
-
-    def follow(self) -> Work[None]:
-        ended = False
-        try:
-            failure = yield from self._streamed() if self.dbx.workspace.streams else self._polled()
-            ended = True
-        except (RemoteError, WorkspaceError):
-            ended = True
-            raise
-        finally:
-            if not ended:
-                self.dbx.workspace.cancel_command(self.cluster_id, self.context_id, self.command_id)
-        if failure is not None:
-            raise RemoteError(failure.sentence, traceback=failure.traceback)
-
-    def _streamed(self) -> Work[Failure | None]:
-        cursor, failure, begin = 0, None, time.monotonic()
-        tasks: Mapping[str, Any] = {}
-        while True:
-            answer = self.dbx.workspace.command_events(
-                self.cluster_id, self.context_id, self.command_id, cursor, wait=0.9
-            )
-            cursor = int(answer["cursor"])
-            for event in answer["events"]:
-                if event["type"] == "progress":
-                    tasks = event
-                output = from_event(event)
-                if isinstance(output, Failure):
-                    failure = output
-                elif output is not None:
-                    yield Shown(output)
-            if answer["status"] in ("Finished", "Cancelled", "Error"):
-                return failure or _unsaid(answer["status"], self.cluster)
-            elapsed = time.monotonic() - begin
-            if elapsed > _TOLD_AFTER:
-                done, total = tasks.get("done"), tasks.get("tasks") or None
-                yield Progress(
-                    self.cluster, "running", elapsed, None, done, total, unit="Spark tasks"
-                )
-
-    def _polled(self) -> Work[Failure | None]:
-        begin = time.monotonic()
-        while True:
-            answer = self.dbx.workspace.command(self.cluster_id, self.context_id, self.command_id)
-            if answer["status"] not in ("Queued", "Running", "Cancelling"):
-                break
-            elapsed = time.monotonic() - begin
-            yield Progress(self.cluster, "running", elapsed)
-            time.sleep(min(1.0, max(0.15, 0.15 * elapsed)))
-        for output in from_results(answer.get("results") or {}):
-            if isinstance(output, Failure):
-                return output
-            yield Shown(output)
-        return _unsaid(answer["status"], self.cluster)
-
-
-def _unsaid(status: str, cluster: str) -> Failure | None:
-    match status:
-        case "Cancelled":
-            return Failure("Cancelled", f"the command was cancelled on {cluster}")
-        case "Error":
-            return Failure("Error", f"{cluster} gave no reason")
-    return None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Target:
 
     ``profile`` names a section of ``~/.databrickscfg``; ``local`` is the local workspace and the
     empty default takes what the environment offers. ``spec`` overrides fields of the cluster spec.
+    ``volume`` is a folder of a volume for DataFrames on their way, where DBFS may not be used.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Target:
     root: str = ""
     cluster: str = ""
     spec: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    volume: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Settings:
             found.root or f"/Shared/{self.project}",
             found.cluster or self.cluster,
             found.spec,
+            found.volume,
         )
 
 
@@ -120,7 +123,17 @@ def _target(path: Path, name: str, value: object) -> Target:
         root.rstrip("/"),
         value.get("cluster", ""),
         MappingProxyType(value.get("spec", {})),
+        _volume(path, name, value.get("volume", "")),
     )
+
+
+def _volume(path: Path, target: str, volume: str) -> str:
+    if volume and not volume.startswith("/Volumes/"):
+        raise ProjectError(
+            f'{path}: "targets.{target}.volume" is {volume!r}, but volumes are below "/Volumes/".',
+            'Write "/Volumes/catalog/schema/volume".',
+        )
+    return volume.rstrip("/")
 
 
 def _check(path: Path, prefix: str, table: Mapping[str, Any], kind: type) -> None:

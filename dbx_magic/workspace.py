@@ -12,7 +12,7 @@ from .errors import NotFoundError
 from .rest import Rest
 
 Json = dict[str, Any]
-_DBFS_BLOCK = 1024 * 1024
+BLOCK = 1024 * 1024  # of DBFS, the largest
 Format = Literal["SOURCE", "RAW"]
 IMPORT_LIMIT = 10 * 1024 * 1024
 
@@ -116,13 +116,44 @@ class Workspace:
     def end_of_file(self, path: str, size: int) -> str:
         """The last ``size`` bytes, about, of a text file: ``dbfs:/…`` or ``/Volumes/…``."""
         if path.startswith("/Volumes/"):
-            content: bytes = self.rest.send("GET", f"2.0/fs/files{path}", raw=True, safe=True)
-            return content[-size:].decode("utf-8", "replace")
+            return self.read_volume(path)[-size:].decode("utf-8", "replace")
         status = self.rest.get("2.0/dbfs/get-status", {"path": path})
         offset = max(0, int(status["file_size"]) - size)
-        query = {"path": path, "offset": offset, "length": min(size, _DBFS_BLOCK)}
+        query = {"path": path, "offset": offset, "length": min(size, BLOCK)}
         answer = self.rest.get("2.0/dbfs/read", query)
         return base64.b64decode(answer["data"]).decode("utf-8", "replace")
+
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        """A piece of a file of DBFS, at most ``BLOCK`` bytes."""
+        query = {"path": path, "offset": offset, "length": length}
+        return base64.b64decode(self.rest.get("2.0/dbfs/read", query)["data"])
+
+    def write(self, path: str, blocks: Iterator[bytes]) -> Iterator[int]:
+        """Write a file of DBFS block by block; gives the size of each when it is there."""
+        body: Json = {"path": path, "overwrite": True}
+        handle = self.rest.post("2.0/dbfs/create", body)["handle"]
+        for block in blocks:
+            data = base64.b64encode(block).decode()
+            self.rest.post("2.0/dbfs/add-block", {"handle": handle, "data": data})
+            yield len(block)
+        self.rest.post("2.0/dbfs/close", {"handle": handle})
+
+    def delete_file(self, path: str) -> None:
+        """Delete a file of DBFS or of a volume."""
+        if path.startswith("/Volumes/"):
+            self.rest.send("DELETE", f"2.0/fs/files{quote(path)}", raw=True, safe=True)
+        else:
+            self.rest.post("2.0/dbfs/delete", {"path": path}, safe=True)
+
+    def read_volume(self, path: str) -> bytes:
+        """A whole file of a volume."""
+        content: bytes = self.rest.send("GET", f"2.0/fs/files{quote(path)}", raw=True, safe=True)
+        return content
+
+    def write_volume(self, path: str, content: bytes) -> None:
+        """Write a file of a volume over what is there."""
+        place, query = f"2.0/fs/files{quote(path)}", {"overwrite": "true"}
+        self.rest.send("PUT", place, query=query, data=content, raw=True, safe=True)
 
     # Workspace objects (2.0)
 
@@ -236,7 +267,7 @@ class Workspace:
     def command(self, cluster_id: str, context_id: str, command_id: str) -> Json:
         """The status of a command and, at its end, its ``results``."""
         query = {"clusterId": cluster_id, "contextId": context_id, "commandId": command_id}
-        return dict(self.rest.get("1.2/commands/status", query))
+        return dict(self.rest.look("1.2/commands/status", query))
 
     @property
     def streams(self) -> bool:
@@ -254,7 +285,7 @@ class Workspace:
             "cursor": cursor,
             "wait": wait,
         }
-        return dict(self.rest.get("1.2/commands/events", query))
+        return dict(self.rest.look("1.2/commands/events", query))
 
     def cancel_command(self, cluster_id: str, context_id: str, command_id: str) -> None:
         """Stop a command; its context lives on."""

@@ -17,7 +17,7 @@ PACKAGE = Path(dbx_magic.__file__).parent
 # Ground floor first. A module may import what stands below it, and on the first two floors
 # (values and doors) what stands to its left.
 FLOORS = [
-    ["errors", "view", "output", "plan", "events", "settings"],
+    ["on_cluster", "errors", "view", "output", "plan", "events", "settings"],
     # More values: each knows only the ground and those to its left.
     [
         "serverless",
@@ -31,21 +31,24 @@ FLOORS = [
         "json_places",
     ],
     [
-        *("comparison", "celldiff", "strip"),
+        *("comparison", "celldiff", "strip", "pipeline_run"),
         *("library", "spec", "lockfile", "drift", "rebuild_plan", "policy", "offered"),
     ],
     ["project", "base", "tree", "repo", "draft", "conversion", "throttle", "rest", "auth"],
-    ["local_process", "workspace"],
+    ["local_process", "workspace", "forge_host", "azure_devops", "github", "gitlab"],
     ["crew", "remote", "pushlock", "sides", "sending", "pushing", "pulling"],
     ["dbx"],
     ["cluster_state", "publishing", "pipeline_check", "local_remote", "exchange"],
+    ["forge"],
+    ["commands"],
+    ["frames"],
     [
         *("setup", "clusters", "cluster_facts", "rebuild"),
-        *("convert", "transfer", "pull", "runs"),
+        *("convert", "transfer", "pull", "cells", "runs"),
         *("versions", "history", "compare", "rollback", "pipelines", "follow"),
     ],
-    ["status", "demo", "ship"],
-    ["verbs"],
+    ["status", "demo", "ship", "remote_mode"],
+    ["verbs", "side_by_side"],
     ["grammar", "protocol", "show"],
     ["completion", "display"],
     ["magics", "cli", "server", "widgets"],

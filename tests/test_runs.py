@@ -1,4 +1,4 @@
-"""Cells and notebooks on a real cluster, as the verbs show them."""
+"""Whole notebooks on a real cluster, as `run` shows them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from dbx_magic import verbs
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import NotFoundError, RemoteError
-from dbx_magic.events import Event, Note, Shown
-from dbx_magic.output import TABLE, Display, Stream
+from dbx_magic.events import Event, Shown
+from dbx_magic.output import Display, Stream
 
 Perform = Callable[..., Any]
 
@@ -27,87 +26,6 @@ def printed(seen: list[Event]) -> str:
         for event in seen
         if isinstance(event, Shown) and isinstance(event.output, Stream | Display)
     )
-
-
-def test_a_cell_shows_what_it_prints_and_its_value(perform: Perform) -> None:
-    seen: list[Event] = []
-    perform("exec", seen, code="print('one')\n40 + 2")
-    assert printed(seen) == "one\n42"
-
-
-def test_variables_stay_for_the_next_cell(perform: Perform) -> None:
-    perform("exec", code="answer = 42")
-    seen: list[Event] = []
-    perform("exec", seen, code="print(answer)")
-    assert printed(seen) == "42\n"
-
-
-def test_sql_is_a_table(perform: Perform) -> None:
-    seen: list[Event] = []
-    perform("exec", seen, code="select id, id * 2 as twice from range(3)", language="sql")
-    (shown,) = [event.output for event in seen if isinstance(event, Shown)]
-    assert isinstance(shown, Display)
-    assert shown.data[TABLE]["rows"] == [[0, 0], [1, 2], [2, 4]]
-    assert "3 rows" in shown.data["text/html"]
-
-
-def test_sql_sees_what_python_made(perform: Perform) -> None:
-    perform("exec", code="spark.range(4).createOrReplaceTempView('four')")
-    seen: list[Event] = []
-    perform("exec", seen, code="select count(*) from four", language="sql")
-    assert "4" in printed(seen)
-
-
-def test_sh_runs_in_a_shell(perform: Perform) -> None:
-    seen: list[Event] = []
-    perform("exec", seen, code="echo $((6 * 7))", language="sh")
-    assert "42" in printed(seen)
-
-
-def test_an_error_has_its_own_lines_and_none_of_ours(perform: Perform) -> None:
-    with pytest.raises(RemoteError, match="ZeroDivisionError: division by zero") as caught:
-        perform("exec", code="x = 1\ny = 0\nx / y")
-    traceback = "\n".join(caught.value.traceback)
-    assert "line 3" in traceback
-    assert "dbx_magic" not in traceback
-    perform("exec", code="x")  # the context is as it was
-
-
-def test_leaving_a_cell_cancels_it_on_the_cluster(dbx: Dbx, perform: Perform) -> None:
-    perform("exec", code="started = finished = False")
-    work = verbs.perform(
-        dbx,
-        "exec",
-        {
-            "code": "started = True\nprint('go', flush=True)\n"
-            "import time\ntime.sleep(120)\nfinished = True"
-        },
-    )
-    while not isinstance(next(work), Shown):
-        pass
-    work.close()
-    seen: list[Event] = []
-    perform("exec", seen, code="print(started, finished)")
-    assert printed(seen) == "True False\n"
-
-
-def test_a_lost_context_is_said_and_replaced(dbx: Dbx, perform: Perform) -> None:
-    perform("exec", code="kept = 1")
-    ((cluster_id, _), context_id) = next(iter(dbx.contexts.items()))
-    dbx.workspace.destroy_context(cluster_id, context_id)
-    seen: list[Event] = []
-    perform("exec", seen, code="'kept' in globals()")
-    assert any(isinstance(event, Note) and "variables" in event.text for event in seen)
-    assert printed(seen) == "False"
-
-
-def test_closing_gives_the_contexts_back(dbx: Dbx, perform: Perform) -> None:
-    perform("exec", code="1")
-    ((cluster_id, _), context_id) = next(iter(dbx.contexts.items()))
-    dbx.close()
-    assert dbx.contexts == {}
-    with pytest.raises(NotFoundError, match="not found"):
-        dbx.workspace.context(cluster_id, context_id)
 
 
 NOTEBOOK = """# Databricks notebook source

@@ -96,7 +96,12 @@ class Commands:
         if wait and len(command.events) <= cursor and command.status not in FINAL:
             command = await compute.wait_command(context_id, call.text("commandId"), cursor, wait)
         events = command.events[cursor:]
-        return {"events": events, "cursor": cursor + len(events), "status": command.status}
+        return {
+            "events": events,
+            "cursor": cursor + len(events),
+            "status": command.status,
+            "failed": any(event["type"] == "error" for event in command.events[-1:]),
+        }
 
     async def _cancel(self, call: Call) -> Mapping[str, Any]:
         compute, context_id = self._context(call)

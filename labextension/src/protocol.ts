@@ -21,15 +21,17 @@ export interface IArguments {
   push: { paths?: string[]; dry_run?: boolean; force?: boolean; prune?: boolean; watch?: boolean; to?: string; expect?: string };
   pull: { paths?: string[]; dry_run?: boolean; force?: boolean; to?: string; expect?: string };
   diff: { paths?: string[]; names?: boolean; to?: string };
-  exec: { code: string; language?: 'python' | 'sql' | 'scala' | 'r' | 'sh'; cluster?: string };
+  exec: { code: string; language?: 'python' | 'sql' | 'scala' | 'r' | 'sh'; cluster?: string; send?: string[]; output?: string; as_?: 'pandas' | 'polars' | 'arrow' | 'list' | null; rows?: number; timeout?: number; background?: boolean };
+  cells: { number?: number | null; cancel?: boolean };
   run: { notebook: string; parameter?: Record<string, string> | null; cluster?: string };
+  remote: { mode: 'on' | 'off'; language?: 'python' | 'sql' | 'scala' | 'r' | null };
   commit: { message: string; publish?: boolean; dry_run?: boolean; expect?: string };
   publish: { branch?: boolean; dry_run?: boolean; expect?: string };
   history: { name?: string; rows?: number };
-  rollback: { version: string; message?: string; publish?: boolean; dry_run?: boolean; expect?: string };
   compare: { version: string; other?: string; names?: boolean };
+  rollback: { version: string; message?: string; publish?: boolean; dry_run?: boolean; expect?: string };
   pipeline: { action: 'azure' | 'github' | 'gitlab' | 'check' | 'local'; force?: boolean; dry_run?: boolean; expect?: string };
-  follow: { commit?: string };
+  follow: { commit?: string; logs?: boolean };
   ship: { message: string };
   local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };
   demo: { name?: string };
@@ -56,21 +58,23 @@ export interface IResults {
   push: ({ type: 'Pushed'; view: ILine[] } & IPushed);
   pull: ({ type: 'Pulled'; view: ILine[] } & IPulled);
   diff: ({ type: 'Differences'; view: ILine[] } & IDifferences);
-  exec: ({ type: 'Executed'; view: ILine[] } & IExecuted);
+  exec: ({ type: 'Executed'; view: ILine[] } & IExecuted) | ({ type: 'Begun'; view: ILine[] } & IBegun);
+  cells: ({ type: 'Cells'; view: ILine[] } & ICells);
   run: ({ type: 'Ran'; view: ILine[] } & IRan);
+  remote: ({ type: 'RemoteMode'; view: ILine[] } & IRemoteMode);
   commit: ({ type: 'Committed'; view: ILine[] } & ICommitted);
   publish: ({ type: 'Published'; view: ILine[] } & IPublished);
   history: ({ type: 'History'; view: ILine[] } & IHistory);
+  compare: ({ type: 'Compared'; view: ILine[] } & ICompared);
   rollback: ({ type: 'RolledBack'; view: ILine[] } & IRolledBack);
   pipeline: ({ type: 'PipelineFiles'; view: ILine[] } & IPipelineFiles) | ({ type: 'Checked'; view: ILine[] } & IChecked) | ({ type: 'LocalRunner'; view: ILine[] } & ILocalRunner);
-  compare: ({ type: 'Compared'; view: ILine[] } & ICompared);
   follow: ({ type: 'Followed'; view: ILine[] } & IFollowed);
   ship: ({ type: 'Shipped'; view: ILine[] } & IShipped);
   local: ({ type: 'LocalWorkspace'; view: ILine[] } & ILocalWorkspace) | ({ type: 'ShellVariables'; view: ILine[] } & IShellVariables);
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
-export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'run', 'remote', 'commit', 'publish', 'history', 'compare', 'rollback', 'pipeline', 'follow', 'ship', 'local', 'demo'] as const;
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'cells', 'run', 'remote', 'commit', 'publish', 'history', 'compare', 'rollback', 'pipeline', 'follow', 'ship', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
@@ -82,6 +86,7 @@ export type Event =
   | { event: 'Planned'; plan: IPlan }
   | ({ event: 'Shown'; kind: 'Stream' } & IStream)
   | ({ event: 'Shown'; kind: 'Display' } & IDisplay)
+  | ({ event: 'Shown'; kind: 'Clear' } & IClear)
   | ({ event: 'Shown'; kind: 'Failure' } & IFailure)
   ;
 
@@ -287,6 +292,24 @@ export interface IDifferences {
 export interface IExecuted {
   cluster: string;
   seconds: number;
+  brought: string;
+}
+
+export interface IBegun {
+  number: number;
+  cluster: string;
+}
+
+export interface ICell {
+  number: number;
+  status: string;
+  cluster: string;
+  seconds: number;
+  code: string;
+}
+
+export interface ICells {
+  cells: ICell[];
 }
 
 export interface IRan {
@@ -295,6 +318,11 @@ export interface IRan {
   value: string;
   seconds: number;
   link: string;
+}
+
+export interface IRemoteMode {
+  cluster: string;
+  language: string;
 }
 
 export interface ICommittedFile {
@@ -338,13 +366,6 @@ export interface IHistory {
   of: string;
 }
 
-export interface IRolledBack {
-  commit: string;
-  version: string;
-  files: string[];
-  kept: string;
-  published: IPublished | null;
-  dry_run: boolean;
 export interface IFileDiff {
   path: string;
   symbol: '+' | '~' | '−';
@@ -357,6 +378,13 @@ export interface ICompared {
   files: IFileDiff[];
 }
 
+export interface IRolledBack {
+  commit: string;
+  version: string;
+  files: string[];
+  kept: string;
+  published: IPublished | null;
+  dry_run: boolean;
 }
 
 export interface IPipelineFiles {
@@ -376,8 +404,9 @@ export interface ILocalRunner {
 export interface IStepRun {
   name: string;
   stage: string;
-  exit_code: number | null;
+  state: 'queued' | 'running' | 'succeeded' | 'failed' | 'canceled' | 'skipped' | 'superseded' | 'interrupted';
   seconds: number;
+  log: string;
 }
 
 export interface IPipelineRun {
@@ -385,9 +414,10 @@ export interface IPipelineRun {
   pipeline: string;
   commit: string;
   branch: string;
-  state: 'queued' | 'running' | 'succeeded' | 'failed' | 'interrupted';
+  state: 'queued' | 'running' | 'succeeded' | 'failed' | 'canceled' | 'skipped' | 'superseded' | 'interrupted';
   reason: string;
   steps: IStepRun[];
+  link: string;
 }
 
 export interface IFollowed {
@@ -462,6 +492,12 @@ export interface IStream {
 export interface IDisplay {
   data: Record<string, unknown>;
   metadata: Record<string, unknown>;
+  display_id: string;
+  updates: boolean;
+}
+
+export interface IClear {
+  wait: boolean;
 }
 
 export interface IFailure {

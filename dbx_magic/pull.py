@@ -232,7 +232,8 @@ class ObjectDiff:
         sides = (("here", self.here), ("in the workspace", self.there))
         note = ", ".join(f"{done} {side}" for side, done in sides if done)
         blocks: list[Block] = [Line(self.path, symbol, note=note)]
-        return [*blocks, Diff(self.lines)] if self.lines else blocks
+        diff = Diff(self.lines, "in the workspace", "in the project")
+        return [*blocks, diff] if self.lines else blocks
 
 
 @dataclass(frozen=True)

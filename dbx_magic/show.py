@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .errors import DbxError
+from .side_by_side import STYLE, side_by_side
 from .verbs import VERBS
 from .view import Block, Diff, Line, Table, View, Viewable
 
@@ -98,7 +99,8 @@ def _cell(value: str) -> Any:
 
 def markup(view: View) -> str:
     """Write a view as HTML in Jupyter's own colours, light or dark; every text is escaped."""
-    return f'<div class="dbx-magic">{"".join(_blocks(view))}</div>'
+    style = STYLE if any(isinstance(block, Diff) for block in view) else ""
+    return f'<div class="dbx-magic">{style}{"".join(_blocks(view))}</div>'
 
 
 def _blocks(view: View) -> Iterable[str]:
@@ -109,8 +111,7 @@ def _blocks(view: View) -> Iterable[str]:
             case Table():
                 yield _table(block)
             case Diff():
-                rows = "".join(_diff_line(item) for item in block.lines)
-                yield f'<pre style="margin:.3em 0;line-height:1.35">{rows}</pre>'
+                yield side_by_side(block)
 
 
 def _line(line: Line) -> str:
@@ -154,12 +155,6 @@ def _table_cell(cell: str, *, label: bool) -> str:
     if cell[:1] in _ANSI and cell[1:2] in ("", " "):
         return _symbol(cell[0]) + html.escape(cell[1:])
     return html.escape(cell)
-
-
-def _diff_line(line: str) -> str:
-    name = {"+": "success", "-": "error"}.get(line[:1])
-    color = f' style="color:var(--jp-{name}-color1)"' if name else ""
-    return f"<span{color}>{html.escape(line.rstrip(chr(10)))}</span>\n"
 
 
 def bundle(value: object) -> dict[str, str]:

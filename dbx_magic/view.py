@@ -30,9 +30,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Diff:
-    """A unified diff, line by line as ``difflib`` gives it."""
+    """A unified diff, line by line as ``difflib`` gives it, and what its two sides are called."""
 
     lines: tuple[str, ...]
+    before: str = ""
+    after: str = ""
 
 
 Block = Line | Table | Diff

@@ -13,9 +13,9 @@ from typing import Any
 
 from .archive import train
 from .context import Command, CommandStatus, Context, ContextStatus
-from .delta import offer_delta
 from .environment import Environment
 from .java import StartFailed
+from .java_classes import bring_classes
 from .kernel import Kernel, clear_sockets
 from .metastore import Metastore
 from .nursery import Nursery
@@ -45,8 +45,8 @@ class Compute:
     ) -> None:
         self.folder = folder
         self.last_active = time.time()
-        self._workspace = workspace
-        self._dbfs = dbfs
+        # What code on the cluster finds below the root of its files.
+        self._roots = {"dbfs": dbfs, "Volumes": dbfs / "Volumes", "Workspace": workspace}
         self._env = {**spark_env, "DBX_DBFS": str(dbfs), "DBX_WORKSPACE": str(workspace)}
         self._access = {"DATABRICKS_HOST": api_url, "DATABRICKS_TOKEN": token}
         self._environment = Environment(folder / "environment", base / "packages")
@@ -84,15 +84,15 @@ class Compute:
 
     async def start(self) -> None:
         """Start Spark and return when it answers; StartFailed has the reason if it does not."""
-        for folder in (self._workspace, self._dbfs, self._base):
+        for folder in (self._roots["dbfs"], self._roots["Workspace"], self._base):
             folder.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(clear_sockets)
         try:
             await asyncio.gather(self._spark.start(), self._start_python())
             await self._spark.call(self._metastore.catch_up)
             await self._spark.call(self._metastore.follow)
-            place = self.folder / "scratch" / "delta"
-            await self._spark.call(lambda jvm: offer_delta(jvm, place))
+            place = self.folder / "scratch" / "classes"
+            await self._spark.call(lambda jvm: bring_classes(jvm, place, self._roots))
         except BaseException:
             await self.stop()
             raise
@@ -227,12 +227,7 @@ class Compute:
             await self._start_python()
         server, port, secret = await self._spark.call(_open_door)
         env = {"PYSPARK_GATEWAY_PORT": str(port), "PYSPARK_GATEWAY_SECRET": secret}
-        folders = {
-            "dbfs": self._dbfs,
-            "Volumes": self._dbfs / "Volumes",
-            "Workspace": self._workspace,
-        }
-        kernel = await Kernel.start(self._nurseries[-1], env, settings, folders)
+        kernel = await Kernel.start(self._nurseries[-1], env, settings, self._roots)
         closing = asyncio.create_task(self._close_door(kernel, server))
         self._doors.add(closing)
         closing.add_done_callback(self._doors.discard)

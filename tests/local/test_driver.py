@@ -225,6 +225,8 @@ async def test_all_ways_to_a_dbfs_file_lead_to_the_same(run: Any, text: Any, clu
         "__import__('pathlib').Path('/dbfs/ways/f.txt').read_text()",
         "spark.read.text('dbfs:/ways/f.txt').first()[0]",
         "spark.read.text('/ways/f.txt').first()[0]",
+        "spark.read.text('file:/dbfs/ways/f.txt').first()[0]",
+        "spark.read.text('file:///dbfs/ways/').first()[0]",
         "dbutils.fs.head('/ways/f.txt')",
         "sc.parallelize([0], 1).map(lambda _: open('/dbfs/ways/f.txt').read()).first()",
         "__import__('pandas').read_csv('/dbfs/ways/f.txt', header=None).iloc[0, 0]",
@@ -299,8 +301,12 @@ async def test_workspace_files_are_reached_and_modules_imported(
         "open('data.txt').read()",
         f"open('/Workspace/{FOLDER}/data.txt').read()",
         f"spark.read.text('/Workspace/{FOLDER}/data.txt').first()[0]",
+        f"spark.read.text('file:/Workspace/{FOLDER}/data.txt').first()[0]",
     ):
         assert await text(way) == "'from the workspace'", way
+    written = f"file:/Workspace/{FOLDER}/written"
+    await run(f"spark.range(3).coalesce(1).write.csv('{written}')")
+    assert len(list((folder / "written").glob("part-*.csv"))) == 1
     assert await text("import helping; helping.ANSWER") == "42"
     assert await text("sc.parallelize([4], 1).map(helping.double).collect()") == "[8]"
     await run("import sys; sys.path.append('/Workspace/Shared/lib')")

@@ -21,8 +21,8 @@ ENDED = ("Finished", "Cancelled", "Error")
 _LOOK = 0.95  # seconds that one look may wait: a verb yields at least once a second
 _TOLD_AFTER = 1.0
 _PATIENCE = 300.0
-_RETRY = 0.5
 _MOMENT = 0.8
+_ANEW = "Its variables are lost; the next cell begins anew."
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,9 @@ def follow(dbx: Dbx, command: Command, *, timeout: float = 0.0) -> Work[None]:
                 if time.monotonic() - heard > _PATIENCE:
                     raise
                 yield reader.progress("no answer from the workspace; trying again")
-                time.sleep(_RETRY)
                 continue
             except WorkspaceError as error:
-                raise _explained(dbx, command, error) from None
+                raise _cluster_gone(dbx, command) or _context_gone(command, error) from None
             heard = time.monotonic()
             ended = reader.status in ENDED
             for output in outputs:
@@ -138,7 +137,9 @@ def follow(dbx: Dbx, command: Command, *, timeout: float = 0.0) -> Work[None]:
         if not ended:
             cancel(dbx, command)
     if reader.failure is not None:
-        raise RemoteError(reader.failure.sentence, traceback=reader.failure.traceback)
+        # What raised ends as Finished; anything else may be the cluster's end.
+        gone = None if reader.status == "Finished" else _cluster_gone(dbx, command)
+        raise gone or RemoteError(reader.failure.sentence, traceback=reader.failure.traceback)
 
 
 def printed(dbx: Dbx, command: Command) -> Work[str]:
@@ -261,14 +262,17 @@ def _unsaid(status: str, cluster: str) -> Failure | None:
     return None
 
 
-def _explained(dbx: Dbx, command: Command, error: WorkspaceError) -> WorkspaceError:
-    """Why a command that ran cannot be found any more."""
-    hint = "Its variables are lost; the next cell begins anew."
+def _cluster_gone(dbx: Dbx, command: Command) -> WorkspaceError | None:
+    """What to say when the cluster of a command has stopped; ``None`` when it has not."""
     with contextlib.suppress(DbxError):
         cluster = dbx.workspace.cluster(command.cluster_id)
         if cluster.get("state") not in READY:
             why = f"{command.cluster} stopped while the cell ran: {end_words(cluster)}."
-            return WorkspaceError(why, hint)
-    if _is_lost(error):
-        return WorkspaceError(f"The cell's context on {command.cluster} ended while it ran.", hint)
-    return error
+            return WorkspaceError(why, _ANEW)
+    return None
+
+
+def _context_gone(command: Command, error: WorkspaceError) -> WorkspaceError:
+    if not _is_lost(error):
+        return error
+    return WorkspaceError(f"The cell's context on {command.cluster} ended while it ran.", _ANEW)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -48,13 +49,19 @@ Faults = Callable[[Request], "Fault | None"]
 
 
 class Wire:
-    """The wire; ``faults`` may be exchanged at any time, ``requests`` counts what came through."""
+    """The wire; ``faults`` may be exchanged at any time, ``requests`` counts what came through.
 
-    def __init__(self, url: str, faults: Faults = lambda _: None, delay: float = 0.0) -> None:
+    ``hides`` is the name of a header that answers lose on their way.
+    """
+
+    def __init__(
+        self, url: str, faults: Faults = lambda _: None, delay: float = 0.0, hides: str = ""
+    ) -> None:
         address = urlsplit(url)
         self._upstream = (str(address.hostname), int(address.port or 80))
         self.faults = faults
         self.delay = delay
+        self._hidden = re.compile(rf"\r\n{hides or '$'}:[^\r]*".encode(), re.IGNORECASE)
         self.requests = 0
         self.log: list[Request] = []
         self._writers: set[asyncio.StreamWriter] = set()
@@ -95,7 +102,8 @@ class Wire:
                 if fault is None or fault.after or fault.passes:
                     upstream[1].write(head + body)
                     answer_head = await upstream[0].readuntil(b"\r\n\r\n")
-                    answer = answer_head + await _body(answer_head, upstream[0])
+                    body = await _body(answer_head, upstream[0])
+                    answer = self._hidden.sub(b"", answer_head) + body
                 if fault and not fault.passes:
                     if fault.answer is None:
                         break

@@ -48,6 +48,21 @@ class ClusterRow:
     picked: bool
     equal: bool | None
 
+    @property
+    def state_words(self) -> str:
+        """Its state and since when: ``running 3 min``, ``stopped 2 h ago``."""
+        words = state_words({"state": self.state})
+        if self.seconds is None:
+            return words
+        how_long = duration(self.seconds if self.seconds < 60 else self.seconds // 60 * 60)
+        return f"{words} {how_long} ago" if self.state in ENDED else f"{words} {how_long}"
+
+    @property
+    def remarks(self) -> str:
+        """Whether it is the picked one, and as its spec says."""
+        spec = {True: "as its spec says", False: "not as its spec says", None: ""}[self.equal]
+        return ", ".join(filter(None, ["picked" if self.picked else "", spec]))
+
 
 @dataclass(frozen=True)
 class Clusters:
@@ -65,29 +80,16 @@ class Clusters:
             (
                 f"{state_symbol({'state': row.state})} {row.name}"
                 + (f" ({row.cluster_id})" if names.count(row.name) > 1 else ""),
-                _state(row),
+                row.state_words,
                 row.runtime,
                 row.size,
                 row.creator,
                 row.stops,
-                _remarks(row),
+                row.remarks,
             )
             for row in self.rows
         )
         return [Table(shown, ("cluster", "state", "runtime", "size", "made by", "stops", ""))]
-
-
-def _state(row: ClusterRow) -> str:
-    words = state_words({"state": row.state})
-    if row.seconds is None:
-        return words
-    how_long = duration(row.seconds if row.seconds < 60 else row.seconds // 60 * 60)
-    return f"{words} {how_long} ago" if row.state in ENDED else f"{words} {how_long}"
-
-
-def _remarks(row: ClusterRow) -> str:
-    spec = {True: "as its spec says", False: "not as its spec says", None: ""}[row.equal]
-    return ", ".join(filter(None, ["picked" if row.picked else "", spec]))
 
 
 @dataclass(frozen=True)

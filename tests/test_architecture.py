@@ -51,7 +51,8 @@ FLOORS = [
     ["verbs", "side_by_side"],
     ["grammar", "protocol", "show"],
     ["completion", "display"],
-    ["magics", "cli", "server", "widgets"],
+    ["widgets"],
+    ["magics", "cli", "server"],
 ]
 LEFT_TO_RIGHT = 6  # so many floors, from the ground
 ASIDE = {"__init__", "__main__"}
@@ -130,6 +131,15 @@ def test_the_local_workspace_knows_only_values() -> None:
             if isinstance(node, ast.ImportFrom) and node.level >= depth:
                 name = str(node.module).split(".")[0]
                 assert name in values, f"{path} imports {name}"
+
+
+def test_the_panels_are_a_face() -> None:
+    """They know what faces know, and no face but their own."""
+    below = {name for names in FLOORS[: FLOORS.index(["widgets"])] for name in names}
+    for path in (PACKAGE / "widgets").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("dbx_magic."):
+                assert str(node.module).split(".")[1] in below, f"{path} imports {node.module}"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""What all panels are made of: buttons, rows, and how they look."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+
+from dbx_magic.show import markup
+from dbx_magic.view import Line
+
+# Lists line up like tables; colours are the theme's own, light or dark.
+_CSS = """
+.dbx-panel { padding: 4px 0; max-width: 72em; }
+.dbx-panel select { font-family: var(--jp-code-font-family, monospace);
+  font-size: var(--jp-code-font-size, 13px); }
+.dbx-panel .dbx-above { flex-direction: column; align-items: stretch; height: auto; }
+.dbx-panel .dbx-above > label { width: auto; text-align: left; }
+.dbx-panel .dbx-above > select, .dbx-panel .dbx-above > textarea { width: 100%; max-width: 100%;
+  box-sizing: border-box; margin: 0; }
+.dbx-panel progress { width: 100%; max-width: 40em; accent-color: var(--jp-brand-color1); }
+.dbx-panel .widget-html-content { line-height: 1.5; overflow-wrap: anywhere; }
+.dbx-panel .widget-html, .dbx-panel .jupyter-widgets.widget-html { height: auto; }
+.dbx-panel button:focus-visible, .dbx-panel select:focus-visible, .dbx-panel input:focus-visible,
+.dbx-panel textarea:focus-visible { outline: 2px solid var(--jp-brand-color1); }
+"""
+_NO_BREAK = "\u00a0"
+
+
+def button(
+    label: str, press: Callable[[], None], tooltip: str = "", *, obvious: bool = False
+) -> widgets.Button:
+    """A button; the ``obvious`` one is what most people want next."""
+    made = widgets.Button(
+        description=label,
+        tooltip=tooltip or label,
+        button_style="primary" if obvious else "",
+        layout=widgets.Layout(width="auto"),
+    )
+    made.on_click(lambda _: press())
+    return made
+
+
+def row(*items: widgets.Widget) -> widgets.HBox:
+    """Widgets beside each other, in several lines where it is narrow."""
+    layout = widgets.Layout(flex_flow="row wrap", align_items="center")
+    return widgets.HBox(list(items), layout=layout)
+
+
+def panel(title: str, *items: widgets.Widget) -> widgets.VBox:
+    """A panel with its title; it counts the places where it is seen."""
+    head = widgets.HTML()
+    box = widgets.VBox([head, *items], _view_count=0)
+    box.add_class("dbx-panel")
+    # While the panel is seen, the picture of it that stands above need not be.
+    style = f"<style>{_CSS}.{picture_class(box)} {{ display: none; }}</style>"
+    head.value = f"{style}<strong>{html.escape(title)}</strong>"
+    return box
+
+
+def picture_class(box: widgets.VBox) -> str:
+    """What marks the pictures of a panel."""
+    return f"dbx-picture-{box.model_id}"
+
+
+def wide(**more: Any) -> widgets.Layout:
+    """As wide as there is room."""
+    return widgets.Layout(width="auto", min_width="12em", **more)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write rows of text so that their columns line up in a list, which has no columns.
+
+    >>> [line.replace("\\u00a0", "_") for line in aligned([("a", "b"), ("long", "c")])]
+    ['a_____b', 'long__c']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in rows
+    )
+    return [line.replace(" ", _NO_BREAK) for line in lines]
+
+
+def offer(items: widgets.Select, options: Sequence[tuple[str, str]]) -> None:
+    """Give a list its options; what was chosen stays chosen as long as it is there."""
+    if tuple(options) == tuple(items.options):
+        return
+    chosen = items.value
+    values = [value for _, value in options]
+    with items.hold_sync():
+        items.options = options
+        if values:
+            items.value = chosen if chosen in values else values[0]
+
+
+def error_words(error: object) -> str:
+    """An error as a line of HTML."""
+    return markup([Line(str(error), "✗")])
+
+
+def above(widget: Any) -> Any:
+    """Put the description of a control above it, where it takes no room from its side."""
+    widget.add_class("dbx-above")
+    return widget

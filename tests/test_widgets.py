@@ -1,0 +1,364 @@
+"""The panels, pressed and typed into as from a notebook, on the real local workspace."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from dbx_magic.dbx import Dbx
+from dbx_magic.widgets import panel_of
+from dbx_magic.widgets.parts import aligned
+
+
+def until(condition: Callable[[], object], panel: Any) -> None:
+    """Wait until something is so; what the panel shows is told when it never is."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, text(panel)
+        time.sleep(0.02)
+
+
+def settle(panel: Any) -> None:
+    """Wait until the panel has nothing under way."""
+    until(panel.doing.idle.is_set, panel)
+
+
+def text(panel: Any) -> str:
+    """All that the panel shows at this moment, as HTML and labels."""
+    shown = html.unescape("\n".join(_texts(panel.box))).replace("\u00a0", " ")
+    return re.sub(r"<style>.*?</style>|\n(?=\n)", "", shown, flags=re.DOTALL)
+
+
+def _texts(item: Any) -> Iterator[str]:
+    if item.layout.display == "none":
+        return
+    for name in ("description", "value"):
+        yield str(getattr(item, name, ""))
+    yield from map(str, getattr(item, "_options_labels", ()))
+    for child in getattr(item, "children", ()):
+        yield from _texts(child)
+
+
+def press(panel: Any, label: str) -> None:
+    """Press the button with this label, as it can be seen now."""
+    found = [item for item in _buttons(panel.box) if item.description == label]
+    assert found, f"no button {label!r} in:\n{text(panel)}"
+    assert not found[0].disabled, f"{label!r} cannot be pressed now"
+    found[0].click()
+
+
+def _buttons(item: Any) -> Iterator[Any]:
+    if item.layout.display == "none":
+        return
+    if type(item).__name__ == "Button":
+        yield item
+    for child in getattr(item, "children", ()):
+        yield from _buttons(child)
+
+
+def labels(panel: Any) -> list[str]:
+    """The buttons that can be pressed now."""
+    return [item.description for item in _buttons(panel.box) if not item.disabled]
+
+
+@pytest.fixture
+def opened(dbx: Dbx) -> Callable[[str], Any]:
+    """Open a panel of the project."""
+
+    def opened(name: str) -> Any:
+        panel = panel_of(name, dbx)
+        until(panel.ready.is_set, panel)
+        return panel
+
+    return opened
+
+
+def spec_with(dbx: Dbx, **fields: Any) -> None:
+    """Write other fields into the project's cluster spec."""
+    path = dbx.project.spec_path
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields, indent=2))
+
+
+@pytest.mark.usefixtures("no_clusters")
+class TestPicker:
+    def test_from_the_spec_to_a_running_cluster_and_back(self, dbx: Dbx, opened: Any) -> None:
+        """Rebuild with its plan, a stale plan refused, events and libraries, stop, start, pick."""
+        picker = opened("clusters")
+        assert "has no clusters yet" in text(picker)
+        press(picker, "Rebuild…")
+        settle(picker)
+        assert "hello will be created" in text(picker)
+        spec_with(dbx, spark_conf={"spark.sql.shuffle.partitions": "4"})
+        press(picker, "Apply")
+        settle(picker)
+        assert "so nothing was done" in text(picker)
+        assert dbx.workspace.clusters() == []
+
+        press(picker, "Look again")
+        settle(picker)
+        press(picker, "Apply")
+        until(lambda: "<progress" in text(picker), picker)
+        assert "Stop" in labels(picker)
+        assert "Rebuild…" not in labels(picker)
+        settle(picker)
+        until(lambda: "● hello" in text(picker), picker)
+        assert "equal to its spec" in text(picker)
+        assert "picked, as its spec says" in text(picker)
+
+        press(picker, "Events")
+        until(lambda: "machines are being asked for" in text(picker), picker)
+        press(picker, "Libraries")
+        until(lambda: "no libraries" in text(picker), picker)
+
+        cluster_id = picker.chosen.cluster_id
+        press(picker, "Stop cluster")
+        settle(picker)
+        until(lambda: "○ hello" in text(picker), picker)
+        assert dbx.workspace.cluster(cluster_id)["state"] == "TERMINATED"
+        assert "Start cluster" in labels(picker)
+
+    def test_stop_ends_the_waiting_and_says_how_to_go_on(self, opened: Any) -> None:
+        picker = opened("clusters")
+        press(picker, "Rebuild…")
+        settle(picker)
+        press(picker, "Apply")
+        until(lambda: "<progress" in text(picker), picker)
+        press(picker, "Stop")
+        settle(picker)
+        assert "Stopped." in text(picker)
+        assert "goes on by itself" in text(picker)
+
+    def test_filter_and_pick(self, dbx: Dbx, opened: Any) -> None:
+        """A filter narrows the list; what is picked there is what cells run on."""
+        made = {}
+        for name in ("ada", "hello"):
+            body = json.loads(dbx.project.spec_path.read_text()) | {"cluster_name": name}
+            made[name] = dbx.workspace.create_cluster(body)
+            dbx.workspace.stop_cluster(made[name])
+        picker = opened("clusters")
+        until(lambda: len(picker.list.options) == 2, picker)
+        picker.filter.value = "no such thing"
+        assert "None of 2 clusters fits the filter." in text(picker)
+        picker.filter.value = "ADA"
+        assert [value for _, value in picker.list.options] == [made["ada"]]
+        press(picker, "Pick")
+        settle(picker)
+        assert dbx.project.picked == made["ada"]
+        until(lambda: "Pick" not in labels(picker), picker)
+
+    def test_it_follows_what_others_do_while_it_is_seen(self, dbx: Dbx, opened: Any) -> None:
+        """Not before: a panel that nobody sees asks the workspace nothing."""
+        picker = opened("clusters")
+        picker.box._view_count = 1
+        body = json.loads(dbx.project.spec_path.read_text()) | {"cluster_name": "theirs"}
+        cluster_id = dbx.workspace.create_cluster(body)
+        until(lambda: "theirs" in text(picker), picker)
+        dbx.workspace.stop_cluster(cluster_id)
+        until(lambda: "○ theirs" in text(picker), picker)
+        picker.box._view_count = 0
+
+    def test_the_chosen_one_stays_chosen(self, dbx: Dbx, opened: Any) -> None:
+        body = json.loads(dbx.project.spec_path.read_text())
+        for name in ("a", "b"):
+            cluster_id = dbx.workspace.create_cluster(body | {"cluster_name": name})
+            dbx.workspace.stop_cluster(cluster_id)
+        picker = opened("clusters")
+        until(lambda: len(picker.list.options) == 2, picker)
+        picker.choose(cluster_id)
+        seen = picker.clusters
+        press(picker, "Refresh")
+        until(lambda: picker.clusters is not seen, picker)
+        assert picker.chosen.name == "b"
+
+
+class TestPush:
+    def test_what_will_be_sent_and_apply(self, dbx: Dbx, opened: Any) -> None:
+        push = opened("push")
+        assert "+ greet" in text(push)
+        until(lambda: 'print("hello")' in text(push), push)
+        press(push, "Apply")
+        settle(push)
+        assert "✓" in text(push)
+        assert dbx.workspace.object("/Shared/hello/greet") is not None
+        press(push, "Refresh")
+        settle(push)
+        assert "/Shared/hello is equal" in text(push)
+        assert "Apply" not in labels(push)
+
+    def test_a_conflict_is_shown_side_by_side_and_overwritten_only_when_asked_twice(
+        self, dbx: Dbx, perform: Any, opened: Any
+    ) -> None:
+        edited_on_both_sides(dbx, perform)
+        push = opened("push")
+        until(lambda: "dbx-diff" in text(push), push)
+        shown = re.sub("<[^>]*>", "", text(push))
+        assert 'print("here")' in shown
+        assert 'print("there")' in shown
+        assert "Apply" not in labels(push)
+        press(push, "Overwrite…")
+        settle(push)
+        assert "overrides: edited in the workspace and here" in text(push)
+        press(push, "Apply")
+        settle(push)
+        assert "What was overwritten is in" in text(push)
+        assert b"here" in dbx.workspace.fetch("/Shared/hello/greet")
+
+    def test_pull_brings_the_other_side_here(self, dbx: Dbx, perform: Any, opened: Any) -> None:
+        edited_on_both_sides(dbx, perform)
+        push = opened("push")
+        press(push, "Pull…")
+        settle(push)
+        press(push, "Apply")
+        settle(push)
+        here = (dbx.project.workspace / "greet.py").read_text()
+        assert 'print("here")' in here
+        assert 'print("there")' in here
+
+    def test_a_plan_that_is_no_longer_true_is_refused(
+        self, dbx: Dbx, perform: Any, opened: Any
+    ) -> None:
+        perform("push", force=True)
+        (dbx.project.workspace / "greet.py").write_text("# Databricks notebook source\n1\n")
+        push = opened("push")
+        (dbx.project.workspace / "more.py").write_text("x = 1\n")
+        press(push, "Apply")
+        settle(push)
+        assert "so nothing was done" in text(push)
+        assert dbx.workspace.object("/Shared/hello/more.py") is None
+        press(push, "Look again")
+        settle(push)
+        assert "more.py" in text(push)
+
+
+def edited_on_both_sides(dbx: Dbx, perform: Any) -> None:
+    """Let one cell of a notebook be edited here and in the workspace."""
+    perform("push", force=True, prune=True)
+    greet = dbx.project.workspace / "greet.py"
+    greet.write_text(greet.read_text().replace("hello", "here"))
+    edited = b'# Databricks notebook source\nprint("there")\n'
+    dbx.workspace.put("/Shared/hello/greet", edited, "SOURCE", "python")
+
+
+class TestOpening:
+    def test_a_panel_is_found_again_with_what_was_typed_into_it(self, opened: Any) -> None:
+        """The cell is run again, or the output was cleared: nothing is lost."""
+        picker = opened("clusters")
+        picker.filter.value = "hel"
+        assert opened("clusters") is picker
+        assert picker.filter.value == "hel"
+
+    def test_columns_line_up(self) -> None:
+        assert [len(line) for line in aligned([("a", "b"), ("long", "c")])] == [7, 7]
+
+
+@pytest.fixture
+def shell(project: Path, local: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """IPython in a terminal: no front end that could show a widget."""
+    monkeypatch.chdir(project)
+    shell = InteractiveShell.instance()
+    shell.run_line_magic("load_ext", "dbx_magic")
+    yield shell
+    shell.run_line_magic("unload_ext", "dbx_magic")
+    InteractiveShell.clear_instance()
+
+
+class TestCommit:
+    def test_what_changed_message_and_commit(self, git_project: Path, opened: Any) -> None:
+        (git_project / "workspace" / "more.py").write_text("x = 1\n")
+        commit = opened("commit")
+        assert "+ workspace/more.py" in words(commit)
+        assert "Commit" not in labels(commit)
+        commit.message.value = "Say more"
+        press(commit, "Commit")
+        settle(commit)
+        assert "on main: Say more" in text(commit)
+        assert git(git_project, "log", "-1", "--format=%s") == "Say more"
+        press(commit, "Refresh")
+        settle(commit)
+        assert "0 files will be committed" in text(commit)
+        assert "Commit" not in labels(commit)
+
+    def test_published_to_the_local_remote_the_pipelines_are_followed_to_their_end(
+        self, git_project: Path, perform: Any, opened: Any
+    ) -> None:
+        perform("pipeline", action="azure")
+        perform("pipeline", action="local")
+        (git_project / "pipelines" / "build-cluster.yml").unlink()  # needs no cluster here
+        commit = opened("commit")
+        commit.message.value = "Add the pipelines"
+        commit.publish.value = True
+        press(commit, "Commit")
+        until(lambda: commit.doing.verb == "follow", commit)
+        settle(commit)
+        assert "1 commit published to local/main" in re.sub(
+            r"\d+ commits?", "1 commit", text(commit)
+        )
+        assert "#1 of" in text(commit)
+
+    def test_a_secret_stays_out_and_the_message_stays_in(
+        self, git_project: Path, opened: Any
+    ) -> None:
+        commit = opened("commit")
+        commit.message.value = "Half a sentence"
+        (git_project / "workspace" / "key.py").write_text(
+            f'token = "dapi{"0123456789abcdef" * 2}"\n'
+        )
+        press(commit, "Refresh")
+        settle(commit)
+        assert "Nothing was committed, because of 1 secret" in text(commit)
+        (git_project / "workspace" / "key.py").unlink()
+        assert opened("commit") is commit
+        assert commit.message.value == "Half a sentence"
+        settle(commit)
+
+
+@pytest.mark.usefixtures("git_project")
+class TestHistory:
+    def test_choose_compare_and_go_back(self, dbx: Dbx, perform: Any, opened: Any) -> None:
+        perform("commit", message="One worker")
+        spec_with(dbx, num_workers=2)
+        perform("commit", message="Two workers")
+        history = opened("history")
+        until(lambda: len(history.list.options) == 3, history)
+        assert "Go back…" not in labels(history)
+        history.choose(history.history.versions[1].commit)
+        press(history, "Compare")
+        until(lambda: "num_workers" in text(history), history)
+        press(history, "Go back…")
+        settle(history)
+        assert "pipelines/config.cluster.json" in text(history)
+        press(history, "Apply")
+        settle(history)
+        assert '"num_workers": 1' in dbx.project.spec_path.read_text()
+        until(lambda: len(history.list.options) == 4, history)
+        assert "Go back to" in text(history)
+
+    def test_only_of_one_thing(self, dbx: Dbx, perform: Any, opened: Any) -> None:
+        (dbx.project.workspace / "more.py").write_text("x = 1\n")
+        perform("commit", message="Say more")
+        history = opened("history")
+        history.of.value = "more.py"
+        until(lambda: len(history.list.options) == 1, history)
+        history.of.value = "nothing of the kind"
+        until(lambda: "There was never a notebook or file" in text(history), history)
+
+
+def words(panel: Any) -> str:
+    """What the panel shows, without its marks."""
+    return re.sub("<[^>]*>", "", text(panel))
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()

@@ -178,7 +178,20 @@ def _this(dbx: Dbx) -> str:
         )
     # Jupyter may name it from its own folder; a kernel begins beside its notebook.
     beside = Path.cwd() / Path(dbx.notebook).name
-    return str(beside) if beside.is_file() else dbx.notebook
+    if beside.is_file():
+        return str(beside)
+    if not (dbx.here / dbx.notebook).is_file():
+        raise UsageError(
+            f"{_shown(dbx, dbx.notebook)} is not there.",
+            "Save this notebook first; if it was renamed since its kernel began, name its file.",
+        )
+    return dbx.notebook
+
+
+def _shown(dbx: Dbx, path: str) -> str:
+    full = Path(path)
+    inside = full.is_absolute() and full.is_relative_to(dbx.project.root)
+    return full.relative_to(dbx.project.root).as_posix() if inside else path
 
 
 def _object(dbx: Dbx, names: Set[str], path: str) -> str:

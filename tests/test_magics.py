@@ -14,6 +14,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
+from place import ipynb
 
 from dbx_magic import local_process
 from dbx_magic.dbx import Dbx
@@ -83,6 +84,20 @@ def test_a_mistake_is_one_line_and_stops_run_all(
     assert not done.success
     assert words in shown
     assert "Traceback" not in shown
+
+
+def test_push_this_in_vs_code(shell: InteractiveShell, project: Path, dbx: Dbx) -> None:
+    """It names the notebook in a variable, also one that was never saved."""
+    file = project / "notebooks" / "train.ipynb"
+    file.write_text(ipynb("a = 1"))
+    shell.user_ns["__vsc_ipynb_file__"] = str(file)
+    done, shown = run(shell, "%dbx push this")
+    assert done.success, shown
+    assert dbx.workspace.fetch(f"{dbx.project.target.root}/train").endswith(b"a = 1\n")
+    shell.user_ns["__vsc_ipynb_file__"] = str(project / "Untitled-1.ipynb")
+    done, shown = run(shell, "%dbx push this")
+    assert not done.success
+    assert "✗ Untitled-1.ipynb is not there. Save this notebook" in shown
 
 
 def test_an_unknown_cluster_is_one_line(

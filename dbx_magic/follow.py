@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
+from .crew import TICK, Crew
 from .dbx import Dbx
-from .errors import GitError, PipelineError
-from .events import Note, Progress, Work
-from .local_remote import NAME, LocalRemote, PipelineRun
-from .view import Line, View, duration
+from .errors import PipelineError
+from .events import Note, Progress, Shown, Work
+from .forge import open_forge
+from .output import Stream
+from .pipeline_run import Forge, PipelineRun, State, StepRun
+from .publishing import Destination, destination, missing
+from .repo import Repo
+from .view import Line, Symbol, View, duration
 
+T = TypeVar("T")
 _TAIL = 15
-_LOOK_SECONDS = 0.2
-_TELL_SECONDS = 0.5
+_SYMBOLS: dict[State, Symbol] = {
+    "queued": "○",
+    "running": "◐",
+    "succeeded": "✓",
+    "skipped": "○",
+    "failed": "✗",
+}
 
 
 @dataclass(frozen=True)
@@ -27,79 +42,177 @@ class Followed:
     @property
     def exit_code(self) -> int:
         """What the command line ends with."""
-        good = all(run.state == "succeeded" for run in self.runs)
+        good = all(run.state in ("succeeded", "skipped") for run in self.runs)
         return 0 if good else PipelineError.exit_code
 
     def view(self) -> View:
         """One line for each run, with its steps."""
         lines: list[Line] = []
         for run, end in zip(self.runs, self.ends, strict=True):
-            good = run.state == "succeeded"
-            steps = [
-                f"{'✗' if step.exit_code else '✓'} {step.name} ({duration(step.seconds)})"
-                for step in run.steps
-            ]
-            name = f"{run.pipeline} #{run.number} of {run.commit[:7]}: {run.state}"
-            lines.append(Line(name, "✓" if good else "✗", note=run.reason or " · ".join(steps)))
+            steps = " · ".join(_step_words(step) for step in run.steps if step.state != "skipped")
+            name = f"{run.title} of {run.commit[:7]}: {run.state}"
+            symbol = _SYMBOLS.get(run.state, "!")
+            lines.append(Line(name, symbol, note=run.reason or steps, link=run.link))
             lines += [Line(line, indent=1) for line in end.split("\n") if line]
         return lines
 
 
-def follow(dbx: Dbx, commit: str = "HEAD") -> Work[Followed]:
+def follow(dbx: Dbx, commit: str = "HEAD", *, logs: bool = False) -> Work[Followed]:
     """Follow the pipeline runs of a commit, step by step, until all are done.
 
     Args:
         commit: The commit, branch or tag; without it, the one that is checked out.
+        logs: Show all that the steps say, not only the end of those that fail.
 
     Raises:
-        GitError: there is no such commit.
-        PipelineError: there is no local remote, or no pipeline ran for it.
+        GitError: there is no such commit, or no remote.
+        PipelineError: no pipeline ran for it, or nothing can be learned of those at its remote.
     """
     dbx.project.must_exist()
     dbx.repo.must_exist()
-    remote = LocalRemote.of(dbx.repo)
-    if remote is None:
-        raise PipelineError(
-            "There is no local remote whose pipelines could be followed.",
-            "Add it: `pipeline local`",
-        )
-    wanted = dbx.repo.run(
-        *("rev-parse", "--verify", "-q", "--end-of-options", f"{commit}^{{commit}}"), check=False
-    )
-    if not wanted:
-        raise GitError(f"There is no commit {commit!r}.", "See `history`.")
-    begun = told = time.monotonic()
-    runs = remote.runs(wanted)
-    if not runs and commit == "HEAD":
-        # It may have been put on top of others' commits when it was published.
-        there = f"refs/remotes/{NAME}/{dbx.repo.branch}"
-        published = dbx.repo.run("rev-parse", "--verify", "-q", there, check=False)
-        runs = remote.runs(published) if published else []
-        wanted = published if runs else wanted
-    if not runs:
-        raise PipelineError(
-            f"No pipeline ran for {wanted[:7]}.",
-            "Publish it: `publish`. A pipeline runs only for the files that it is about.",
-        )
-    while any(not run.is_over for run in runs):
-        if time.monotonic() - told >= _TELL_SECONDS:
-            told = time.monotonic()
+    to = destination(dbx.repo, dbx.repo.branch or "")
+    forge = open_forge(dbx.repo, to.remote)
+    wanted, is_there = _published(dbx.repo, commit, to)
+    with Crew() as crew:
+        return (yield from _Following(dbx.repo, forge, to, crew).all(wanted, is_there, logs=logs))
+
+
+def _published(repo: Repo, name: str, to: Destination) -> tuple[str, bool]:
+    """The commit as it is at the remote, and whether it is known to be there."""
+    commit = repo.must_have(name)
+    tip = repo.commit(f"refs/remotes/{to}")
+    if tip is None or missing(repo, commit, tip):
+        return commit, False
+    # It was put on top of others' commits when it was published, and has another name there.
+    renamed = repo.run("rev-list", "--count", f"{tip}..{commit}") != "0"
+    return (tip if renamed and name == "HEAD" else commit), True
+
+
+class _Following:
+    """One look after the other, and what was told already."""
+
+    def __init__(self, repo: Repo, forge: Forge, to: Destination, crew: Crew) -> None:
+        self._repo, self._forge, self._to, self._crew = repo, forge, to, crew
+        self._begun = time.monotonic()
+        self._steps: Counter[tuple[int, str, str]] = Counter()
+        self._said: dict[tuple[int, str], int] = {}
+
+    def all(self, commit: str, is_there: bool, *, logs: bool) -> Work[Followed]:
+        runs = yield from self._first_look(commit, is_there)
+        while True:
             for run in runs:
-                step = run.steps[-1].name if run.steps else "waits for its turn"
-                if not run.is_over:
-                    yield Progress(f"{run.pipeline} #{run.number}", step, told - begun)
-        time.sleep(_LOOK_SECONDS)
-        runs = remote.runs(wanted)
-    # Where it was deployed to, for `history`.
-    tags = "refs/tags/dbx/*:refs/tags/dbx/*"
-    dbx.repo.run("fetch", "--quiet", "--no-tags", NAME, tags, check=False)
-    for run in runs:
-        if run.state != "succeeded":
-            yield Note(f"The log of {run.pipeline} #{run.number} is {remote.log_path(run.number)}")
-    ends = tuple("" if run.state == "succeeded" else _end(remote, run) for run in runs)
-    return Followed(wanted, tuple(runs), ends)
+                yield from self._told(run)
+                if logs:
+                    yield from self._logs(run)
+            if all(run.is_over for run in runs):
+                break
+            yield from self._pause(runs)
+            runs = yield from self._look(commit)
+        # Where it was deployed to, for `history`.
+        tags = "refs/tags/dbx/*:refs/tags/dbx/*"
+        fetch = partial(
+            self._repo.run, "fetch", "--quiet", "--no-tags", self._to.remote, tags, check=False
+        )
+        yield from self._waiting(fetch)
+        ends: tuple[str, ...] = ()
+        for run in runs:
+            ends = (*ends, (yield from self._end(run)))
+        return Followed(commit, tuple(runs), ends)
+
+    def _first_look(self, commit: str, is_there: bool) -> Work[list[PipelineRun]]:
+        while True:
+            runs = yield from self._look(commit)
+            if runs:
+                return runs
+            if not is_there or time.monotonic() - self._begun > self._forge.delay:
+                break
+            yield from self._pause([])
+        if not is_there:
+            raise PipelineError(
+                f"{commit[:7]} is not at {self._to} yet, so no pipeline runs for it.",
+                "Publish it: `publish`",
+            )
+        raise PipelineError(
+            f"No pipeline ran for {commit[:7]} at {self._forge.name}.",
+            "A pipeline runs only for the files that it is about.",
+        )
+
+    def _look(self, commit: str) -> Work[list[PipelineRun]]:
+        return (yield from self._waiting(partial(self._forge.runs, commit, self._to.branch)))
+
+    def _waiting(self, work: partial[T]) -> Work[T]:
+        future = self._crew.start(work)
+        waiting = self._crew.wait(future)
+        while True:
+            try:
+                next(waiting)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            yield Progress(self._forge.name, "answers slowly", time.monotonic() - self._begun)
+
+    def _pause(self, runs: list[PipelineRun]) -> Work[None]:
+        # Often at first: most that goes wrong does so at once.
+        now = time.monotonic()
+        until = now + min(self._forge.pause, max(0.5, (now - self._begun) / 10))
+        yield from self._progress(runs)
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(TICK, left))
+            yield from self._progress(runs)
+
+    def _progress(self, runs: list[PipelineRun]) -> Iterator[Progress]:
+        elapsed = time.monotonic() - self._begun
+        if not runs:
+            yield Progress(self._forge.name, "waiting for a pipeline to begin", elapsed)
+        for run in runs:
+            if not run.is_over:
+                yield Progress(run.title, run.reason or _now(run), elapsed, link=run.link)
+
+    def _told(self, run: PipelineRun) -> Iterator[Note]:
+        """Tell each step once, when it is over."""
+        met: Counter[tuple[int, str, str]] = Counter()
+        for step in run.steps:
+            key = (run.number, step.stage, step.name)
+            met[key] += 1
+            if step.is_over and step.state != "skipped" and met[key] > self._steps[key]:
+                self._steps[key] += 1
+                stage = f"{step.stage}: " if step.stage else ""
+                words = f"{run.title} · {stage}{step.name}   {duration(step.seconds)}"
+                yield Note(words, _SYMBOLS.get(step.state, "!"))
+
+    def _logs(self, run: PipelineRun) -> Work[None]:
+        """Show what was not shown yet; what is over is read once more and never again."""
+        keys = dict.fromkeys(step.log for step in run.steps if step.log)
+        for key in keys:
+            part = (run.number, key)
+            seen = self._said.get(part, 0)
+            if seen < 0:
+                continue
+            text = yield from self._waiting(partial(self._forge.log, run, key))
+            # Whole lines only: the rest of one comes with the next look.
+            end = len(text) if run.is_over else text.rfind("\n") + 1
+            if end > seen:
+                yield Shown(Stream("stdout", text[seen:end]))
+            # A log that all steps share goes on with the next of them.
+            own = [step.is_over for step in run.steps if step.log == key] if len(keys) > 1 else []
+            is_over = run.is_over or (own and all(own))
+            self._said[part] = -1 if is_over else max(seen, end)
+
+    def _end(self, run: PipelineRun) -> Work[str]:
+        """The last lines of the step that failed."""
+        failed = [step for step in run.steps if step.state == "failed" and step.log]
+        logs = [step.log for step in run.steps if step.log]
+        if run.state in ("succeeded", "skipped", "superseded") or not logs:
+            return ""
+        key = failed[-1].log if failed else logs[-1]
+        text = yield from self._waiting(partial(self._forge.log, run, key))
+        return "\n".join(text.strip().split("\n")[-_TAIL:])
 
 
-def _end(remote: LocalRemote, run: PipelineRun) -> str:
-    text = remote.log_path(run.number).read_text(encoding="utf-8", errors="replace")
-    return "\n".join(text.strip().split("\n")[-_TAIL:])
+def _now(run: PipelineRun) -> str:
+    under_way = [step.name for step in run.steps if step.state == "running"]
+    return under_way[0] if under_way else "waits for its turn"
+
+
+def _step_words(step: StepRun) -> str:
+    return f"{_SYMBOLS.get(step.state, '!')} {step.name} ({duration(step.seconds)})"

@@ -9,53 +9,29 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TextIO
 
 from .errors import PipelineError
 from .local_process import home
+from .pipeline_run import PipelineRun, StepRun
 from .project import hold, write
 from .repo import Repo
 
 NAME = "local"
-State = Literal["queued", "running", "succeeded", "failed", "interrupted"]
 _HOOK = """#!/bin/sh
 # Run the pipelines of what was pushed. This is dbx_magic's local runner, not Azure Pipelines.
 exec {python} -m dbx_magic.runner received {folder}
 """
 
 
-@dataclass(frozen=True)
-class StepRun:
-    """One step of a run, done or under way; ``exit_code`` is ``None`` until it ends."""
-
-    name: str
-    stage: str
-    exit_code: int | None = None
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class PipelineRun:
-    """One run of a pipeline; ``reason`` says why it failed where no step did."""
-
-    number: int
-    pipeline: str
-    commit: str
-    branch: str
-    state: State = "queued"
-    reason: str = ""
-    steps: tuple[StepRun, ...] = ()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self.state not in ("queued", "running")
-
-
 class LocalRemote:
     """A bare repository with a record and a log of each pipeline run."""
+
+    name = "the local runner"
+    pause = 0.2
+    delay = 0.0
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -63,9 +39,9 @@ class LocalRemote:
         self._runs = folder / "dbx-runs"
 
     @classmethod
-    def of(cls, repo: Repo) -> LocalRemote | None:
-        """The local remote that a repository publishes to, if it has one."""
-        url = repo.run("remote", "get-url", NAME, check=False)
+    def of(cls, repo: Repo, remote: str = NAME) -> LocalRemote | None:
+        """The local remote that a repository has under this name, if it is one."""
+        url = repo.run("remote", "get-url", remote, check=False)
         return cls(Path(url)) if url and (Path(url) / "hooks" / "post-receive").is_file() else None
 
     @classmethod
@@ -96,12 +72,16 @@ class LocalRemote:
             repo.run("remote", "add", NAME, str(folder))
         return made
 
-    def runs(self, commit: str = "") -> list[PipelineRun]:
-        """The runs, oldest first; of one commit, or all."""
+    def runs(self, commit: str, branch: str = "") -> list[PipelineRun]:
+        """The runs of a commit, oldest first; of all branches that it was pushed to."""
+        del branch
         found = [self.run(int(path.stem)) for path in self._runs.glob("*.json")]
-        return sorted(
-            (run for run in found if run.commit.startswith(commit)), key=lambda run: run.number
-        )
+        return sorted((run for run in found if run.commit == commit), key=lambda run: run.number)
+
+    def log(self, run: PipelineRun, key: str) -> str:
+        """What a run said so far; all its steps have one log."""
+        del key
+        return self.log_path(run.number).read_text(encoding="utf-8", errors="replace")
 
     def run(self, number: int) -> PipelineRun:
         """One run; one whose process was killed counts as interrupted."""

@@ -142,13 +142,13 @@ def look(repo: Repo, head: str, to: Destination) -> Generator[float, None, Ahead
         _reached(answer, to)
         tip = repo.run("rev-parse", "refs/dbx/published")
         repo.run("update-ref", "-d", "refs/dbx/published")
-    mine = _missing(repo, head, tip)
+    mine = missing(repo, head, tip)
     theirs = repo.run("rev-list", "--count", f"{head}..{tip}") if tip else "0"
     return Ahead(head, tip, mine, int(theirs))
 
 
-def _missing(repo: Repo, head: str, tip: str | None) -> tuple[str, ...]:
-    """Name the commits that the remote does not have in any form, newest first."""
+def missing(repo: Repo, head: str, tip: str | None) -> tuple[str, ...]:
+    """Name the commits that the remote's branch does not have in any form, newest first."""
     listed = repo.run("log", "--format=%h %s", head, *([f"^{tip}"] if tip else []))
     # Those that were put on top of others' commits before are there; only their lock differs.
     same = (

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from . import lockfile
 from .dbx import Dbx
-from .events import Work
+from .errors import PipelineError
+from .events import Note, Work
 from .follow import Followed, follow
-from .local_remote import NAME
 from .project import SPEC
 from .rebuild import Rebuilt, rebuild
 from .spec import parse_spec
@@ -57,8 +57,12 @@ def ship(dbx: Dbx, *, message: str) -> Work[Shipped]:
     committed = yield from commit(dbx, message=message, publish=to_remote)
     published = committed.published
     followed = None
-    if published and published.remote == NAME and published.commits and not published.review:
-        followed = yield from follow(dbx)
+    if published and published.commits and not published.review:
+        try:
+            followed = yield from follow(dbx)
+        except PipelineError as error:
+            # It is published all the same; what becomes of it has to be looked up elsewhere.
+            yield Note(f"Not followed: {error}", "!")
     return Shipped(rebuilt, pushed, committed, followed)
 
 

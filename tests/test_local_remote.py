@@ -14,7 +14,7 @@ import pytest
 
 from dbx_magic import local_process
 from dbx_magic.dbx import Dbx
-from dbx_magic.errors import PipelineError
+from dbx_magic.errors import GitError, PipelineError
 from dbx_magic.events import drive
 from dbx_magic.local_remote import LocalRemote
 from dbx_magic.verbs import perform
@@ -89,10 +89,10 @@ def test_what_is_published_runs_in_a_clean_checkout(
     done = do(here, "follow")
     [run] = done.runs
     assert (run.state, run.commit, run.branch, done.exit_code) == ("succeeded", commit, "main", 0)
-    assert [(step.name, step.exit_code) for step in run.steps] == [
-        ("UsePythonVersion@0", 0),
-        ("Test", 0),
-        ("Deploy", 0),
+    assert [(step.name, step.state) for step in run.steps] == [
+        ("UsePythonVersion@0", "succeeded"),
+        ("Test", "succeeded"),
+        ("Deploy", "succeeded"),
     ]
     log = log_of(here, run.number)
     assert "print('deployed')" in log
@@ -150,7 +150,7 @@ def test_failing_tests_stop_what_comes_after_them(here: Path) -> None:
     done = do(here, "follow")
     [run] = done.runs
     assert (run.state, done.exit_code) == ("failed", 7)
-    assert [(step.name, step.exit_code) for step in run.steps][-1] == ("Test", 1)
+    assert (run.steps[-1].name, run.steps[-1].state) == ("Test", "failed")
     assert "left out, because a stage before it failed" in done.ends[0]
     words = [line.text for line in done.view()]
     assert words[0] == f"build-workspace #1 of {run.commit[:7]}: failed"
@@ -213,7 +213,7 @@ def test_pipelines_of_shell_scripts_run_as_they_are(
     ship(here, "workspace/greet.py", "1\n")
     [run] = do(here, "follow").runs
     assert run.state == "succeeded"
-    assert [step.exit_code for step in run.steps] == [0, 3, 0]
+    assert [step.state for step in run.steps] == ["succeeded", "failed", "succeeded"]
     log = log_of(here, run.number)
     assert f"{local.url} *** {len(local.token)}" in log
     assert '"cluster_name": "CLUSTER_NAME"' in log
@@ -269,7 +269,10 @@ def test_the_generated_pipeline_deploys_to_the_local_workspace(
 
 
 def test_there_is_nothing_to_follow(git_project: Path) -> None:
-    with pytest.raises(PipelineError, match=r"no local remote.*pipeline local"):
+    with pytest.raises(GitError, match="no remote"):
+        do(git_project, "follow")
+    git(git_project, "remote", "add", "origin", "https://example.org/somebody/thing.git")
+    with pytest.raises(PipelineError, match=r"not known who runs.*remote\.origin\.forge"):
         do(git_project, "follow")
 
 

@@ -16,12 +16,14 @@ from typing import Any, TextIO
 
 from dbx_magic import local_process
 from dbx_magic.errors import DbxError
-from dbx_magic.local_remote import LocalRemote, PipelineRun, State, StepRun
+from dbx_magic.local_remote import LocalRemote
+from dbx_magic.pipeline_run import PipelineRun, State, StepRun
 from dbx_magic.repo import Repo
 
 from .azure import Stage, Step, Unsupported, stages_of
 
 _MACRO = re.compile(r"\$\(([\w.]+)\)")
+_LOG = "log"  # all steps have one
 _GROUP = re.compile(r"databricks_cli(_.*)?")
 
 
@@ -124,13 +126,14 @@ class _Work:
             if step.when == ("failed()" if good else "succeeded()"):
                 continue
             begun = time.monotonic()
-            entry = StepRun(step.name, stage.name)
+            entry = StepRun(step.name, stage.name, log=_LOG)
             before = self._run.steps
             self._save(steps=(*before, entry))
             self._log.say(f"◐ {stage.name}: {step.name}")
             code = self._step(step, variables, tree)
             took = round(time.monotonic() - begun, 1)
-            self._save(steps=(*before, replace(entry, exit_code=code, seconds=took)))
+            ended: State = "failed" if code else "succeeded"
+            self._save(steps=(*before, replace(entry, state=ended, seconds=took)))
             self._log.say(f"{'✗' if code else '✓'} {stage.name}: {step.name}   {took} s")
             good = good and (code == 0 or step.keep_going)
         return good

@@ -1,0 +1,67 @@
+"""The door to who runs the pipelines of a remote: Azure DevOps, GitHub, GitLab or this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .azure_devops import AzureDevOps
+from .errors import PipelineError
+from .forge_host import Host, Place, headers_of, place_of
+from .github import GitHub
+from .gitlab import GitLab
+from .local_remote import LocalRemote
+from .pipeline_run import Forge
+from .repo import Repo
+
+
+def open_forge(repo: Repo, remote: str) -> Forge:
+    """Open who runs the pipelines of what is published to a remote.
+
+    Raises:
+        PipelineError: the remote's host is not known, or must not get a token.
+    """
+    local = LocalRemote.of(repo, remote)
+    if local is not None:
+        return local
+    place = forge_place(repo, remote)
+    if place is None:
+        raise PipelineError(
+            f"It is not known who runs the pipelines of the remote {remote}.",
+            f"Say so: `git config remote.{remote}.forge` azure, github or gitlab; or run them "
+            "here: `pipeline local`",
+        )
+    headers = headers_of(repo, remote, place)
+    return _OPENED[place.kind](place, dict(headers))
+
+
+def forge_place(repo: Repo, remote: str) -> Place | None:
+    """Where the repository behind a remote is, if its host is a known one."""
+    url = repo.run("remote", "get-url", remote, check=False)
+    return place_of(url, repo.run("config", "--get", f"remote.{remote}.forge", check=False))
+
+
+def _azure(place: Place, headers: dict[str, str]) -> Forge:
+    accept = {"Accept": "application/json;api-version=7.1"}
+    host = Host(place.web, "azure", lambda: {**accept, **headers}, signed=bool(headers))
+    return AzureDevOps(host, place.path)
+
+
+def _github(place: Place, headers: dict[str, str]) -> Forge:
+    own = place.web == "https://github.com"
+    root = "https://api.github.com" if own else f"{place.web}/api/v3"
+    accept = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+    return GitHub(
+        Host(root, "github", lambda: {**accept, **headers}, signed=bool(headers)), place.path
+    )
+
+
+def _gitlab(place: Place, headers: dict[str, str]) -> Forge:
+    root = f"{place.web}/api/v4"
+    return GitLab(Host(root, "gitlab", lambda: headers, signed=bool(headers)), place.path)
+
+
+_OPENED: dict[str, Callable[[Place, dict[str, str]], Forge]] = {
+    "azure": _azure,
+    "github": _github,
+    "gitlab": _gitlab,
+}

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("python", "sql", "scala", "r", "sh")
 
+# Verbs whose result, when nothing is asked of them in particular, is shown as a panel.
+LIVE = ("clusters", "history")
+
 _PLAIN_CELL = "as in a Databricks notebook"
 _LOCAL_CELL = re.compile(r"\s*%%dbx[ \t]+local[ \t]*(?:\n|\Z)")
 _QUESTION = re.compile(r"^(\s*%dbx\s+[a-z]+)\s*\?\??\s*$")
@@ -53,6 +56,7 @@ class DbxMagics(Magics):
         %dbx VERB [ARGUMENTS]                run a verb; the result can be assigned
         %%dbx [python|sql|scala|r|sh] [-c CLUSTER]    run this cell on the picked cluster
         %dbx remote on                       run all cells there; %%dbx local runs one here
+        %dbx ui [clusters|push|commit|history|spec]   open a panel in the notebook
         """
         # Imported when the magic is used: loading it must cost nothing.
         from .grammar import parse
@@ -67,13 +71,19 @@ class DbxMagics(Magics):
             tokens = shlex.split(line)
         except ValueError as error:
             raise UsageError(f"%dbx {line}: {error}.", "Close the quotation.") from None
+        if cell is None and tokens[:1] == ["ui"]:
+            return self._panel(tokens[1:])
         call = parse(tokens if cell is None else _cell_tokens(tokens, cell), "%dbx")
         if call.help:
             print(call.help)  # noqa: T201
             return None
         dbx = self._dbx(call.target)
         result = self._drive(dbx, perform(dbx, call.verb, call.arguments))
-        return self._result(call.verb, result, dbx)
+        result = self._result(call.verb, result, dbx)
+        # A panel needs a front end; a terminal has none.
+        if call.verb in LIVE and not call.arguments and getattr(self.shell, "kernel", None):
+            self._show_as_panel(call.verb, type(result), dbx)
+        return result
 
     def _drive(self, dbx: Dbx, work: Work[Any]) -> Any:
         from .display import Screen
@@ -143,6 +153,24 @@ class DbxMagics(Magics):
             self.dbx_of_kernel.notebook = str(path)
         return self.dbx_of_kernel
 
+    def _panel(self, names: Sequence[str]) -> None:
+        """Open a panel by its name."""
+        from IPython.display import display
+
+        from .widgets import panel_of, shown
+
+        if len(names) > 1:
+            raise UsageError("%dbx ui opens one panel.", "Open each in a cell of its own.")
+        display(shown(panel_of(names[0] if names else "clusters", self._dbx(None))), raw=True)
+
+    def _show_as_panel(self, name: str, kind: type[Any], dbx: Dbx) -> None:
+        """Let a result be shown as a panel, unless it is only assigned."""
+        from .widgets import panel_of, shown
+
+        if self.shell.display_formatter is not None:
+            formatter = self.shell.display_formatter.mimebundle_formatter
+            formatter.for_type(kind, lambda *_, **__: shown(panel_of(name, dbx)))
+
     def _result(self, verb: str, result: Any, dbx: Dbx) -> Any:
         from .show import bundle, view_of
 
@@ -199,7 +227,12 @@ def _words(line: str, *, is_cell: bool) -> list[str]:
     from .completion import complete
 
     if not is_cell:
-        return complete(line, Path.cwd())
+        before, _, word = line.rpartition(" ")
+        if before.strip() == "ui":
+            from .widgets import PANELS
+
+            return [name for name in PANELS if name.startswith(word)]
+        return complete(line, Path.cwd()) + (["ui"] if line in ("u", "ui") else [])
     word = line.rpartition(" ")[2]
     languages = [name for name in LANGUAGES if name.startswith(word)] if word == line else []
     return languages + (complete(f"exec {word}", Path.cwd()) if word.startswith("-") else [])
@@ -218,19 +251,21 @@ def load(shell: InteractiveShell) -> None:
     magics = DbxMagics(shell)
     shell.register_magics(magics)
     shell.Completer.custom_matchers.append(dbx_matcher)
-    shell.input_transformers_cleanup += [question_marks, magics.plain_cell]
+    shell.input_transformers_cleanup.extend([question_marks, magics.plain_cell])
     shell.events.register("pre_execute", magics.begin_cell)
     shell.events.register("post_execute", magics.end_cell)
 
 
 def unload(shell: InteractiveShell) -> None:
     """Take completion and help away and close what the kernel had open."""
-    for hooks in (shell.Completer.custom_matchers, shell.input_transformers_cleanup):
+    events = shell.events.callbacks
+    for hooks in (
+        *(shell.Completer.custom_matchers, shell.input_transformers_cleanup),
+        *(events["pre_execute"], events["post_execute"]),
+    ):
         # By name: after a reload of this module the functions are others.
         hooks[:] = [hook for hook in hooks if getattr(hook, "__module__", "") != __name__]
     known = shell.magics_manager.registry.get("DbxMagics")
-    if known is not None:
-        shell.events.unregister("pre_execute", known.begin_cell)
-        shell.events.unregister("post_execute", known.end_cell)
-        if known.dbx_of_kernel is not None:
-            known.dbx_of_kernel.close()
+    opened = getattr(known, "dbx_of_kernel", None)
+    if opened is not None:
+        opened.close()

@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import MarkdownExporter
 
 from dbx_magic.dbx import Dbx
 from dbx_magic.widgets import panel_of
 from dbx_magic.widgets.parts import aligned
+
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def until(condition: Callable[[], object], panel: Any) -> None:
@@ -260,15 +265,52 @@ class TestOpening:
         assert [len(line) for line in aligned([("a", "b"), ("long", "c")])] == [7, 7]
 
 
-@pytest.fixture
-def shell(project: Path, local: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """IPython in a terminal: no front end that could show a widget."""
-    monkeypatch.chdir(project)
-    shell = InteractiveShell.instance()
-    shell.run_line_magic("load_ext", "dbx_magic")
-    yield shell
-    shell.run_line_magic("unload_ext", "dbx_magic")
-    InteractiveShell.clear_instance()
+@pytest.mark.usefixtures("no_clusters")
+class TestInNotebooks:
+    """What `%dbx clusters` and `%dbx ui` leave in a notebook that a real kernel runs."""
+
+    @pytest.fixture
+    def run(self, dbx: Dbx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+        """Run cells in a kernel in the project's folder; gives the notebook."""
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+
+        def run(*cells: str) -> Any:
+            sources = ("%load_ext dbx_magic", *cells)
+            notebook = nbformat.v4.new_notebook(
+                cells=[nbformat.v4.new_code_cell(source) for source in sources]
+            )
+            folder = {"metadata": {"path": str(dbx.project.root)}}
+            NotebookClient(notebook, timeout=120, resources=folder).execute()
+            return notebook
+
+        return run
+
+    def test_the_widget_and_its_picture(self, run: Any) -> None:
+        """The picture is an output of its own, for where there is no kernel behind the widget."""
+        picture, widget = run("%dbx clusters").cells[1].outputs
+        assert "has no clusters yet" in picture.data["text/plain"]
+        assert "has no clusters yet" in picture.data["text/html"]
+        assert VIEW in widget.data
+        assert "text/html" not in widget.data
+
+    def test_without_a_front_end_each_is_its_picture(self, run: Any) -> None:
+        """As pages show them that have no widgets: markdown here, as on a forge."""
+        notebook = run("%dbx clusters", "%dbx ui push", "%dbx ui commit", "%dbx ui history")
+        shown, _ = MarkdownExporter().from_notebook_node(notebook)
+        shown = re.sub("<[^>]*>", "", shown)
+        for picture in ("has no clusters yet", "+ greet", "git init"):
+            assert picture in shown
+        assert "VBox" not in shown
+
+    def test_what_is_assigned_is_no_panel(self, run: Any) -> None:
+        notebook = run("found = %dbx clusters\nlen(found.rows)")
+        assert [output.output_type for output in notebook.cells[1].outputs] == ["execute_result"]
+        assert notebook.cells[1].outputs[0].data["text/plain"] == "0"
+
+    def test_an_unknown_panel_is_one_line(self, run: Any) -> None:
+        with pytest.raises(CellExecutionError, match="There is no panel 'nothing'"):
+            run("%dbx ui nothing")
 
 
 class TestCommit:

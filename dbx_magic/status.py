@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from .cluster_state import name_of, picked_cluster, state_symbol, state_words
 from .clusters import runtime_words, size_words
@@ -11,10 +13,14 @@ from .dbx import Dbx
 from .drift import differences
 from .errors import DbxError, GitError, NotFoundError
 from .events import Planned, Work
+from .exchange import root_of
+from .remote import Folder
 from .settings import LOCAL
 from .transfer import push
 from .versions import uncommitted
-from .view import Line, Table, View, counted, listed
+from .view import Line, Table, View, counted, duration, listed
+
+_DEPLOYED = ("notebooks", "workspace")
 
 
 @dataclass(frozen=True)
@@ -27,15 +33,20 @@ class ClusterStatus:
     runtime: str
     size: str
     differs: tuple[str, ...]
+    commit: str = ""
 
 
 @dataclass(frozen=True)
 class NotebookStatus:
-    """What a push would change in the workspace's folder ``root``, each with its symbol."""
+    """What a push would change in the workspace's folder ``root``, each with its symbol.
+
+    ``by_hand`` names what somebody changed there.
+    """
 
     root: str
     differ: tuple[str, ...]
     equal: int
+    by_hand: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,21 @@ class VersionStatus:
     commit: str
     changed: tuple[str, ...]
     unpublished: int | None
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The version that the workspace has: what the last push says, from here or a pipeline.
+
+    ``clean`` says that the commit was all that was pushed; ``behind`` counts the versions since
+    that changed what is deployed, ``None`` when its commit is not here.
+    """
+
+    commit: str
+    user: str
+    ago: float
+    clean: bool
+    behind: int | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +86,7 @@ class Status:
     notebooks: NotebookStatus | None
     version: VersionStatus | None
     troubles: Mapping[str, str]
+    deployed: Deployed | None = None
 
     def view(self) -> View:
         """The card: one line for what is fine."""
@@ -72,6 +99,9 @@ class Status:
             rows.append(("notebooks", _notebook_words(self.notebooks)))
         if self.version:
             rows.append(("versions", _version_words(self.version)))
+        if self.deployed:
+            by_hand = self.notebooks.by_hand if self.notebooks else ()
+            rows.append(("deployed", _deployed_words(self.deployed, by_hand)))
         rows += [(row, f"! {words}") for row, words in self.troubles.items()]
         return [Table(tuple(rows))]
 
@@ -95,7 +125,7 @@ def status(dbx: Dbx) -> Work[Status | NoProject]:
         return NoProject(str(dbx.project.root))
     troubles: dict[str, str] = {}
     host = user = ""
-    cluster = notebooks = version = None
+    cluster = notebooks = version = deployed = None
     row = "workspace"
     try:
         user = dbx.workspace.user()
@@ -107,6 +137,7 @@ def status(dbx: Dbx) -> Work[Status | NoProject]:
     if host:
         try:
             notebooks = yield from _notebooks(dbx)
+            deployed = _deployed(dbx)
         except DbxError as error:
             troubles["notebooks"] = str(error)
     try:
@@ -115,22 +146,25 @@ def status(dbx: Dbx) -> Work[Status | NoProject]:
         troubles["versions"] = str(error)
     target = dbx.project.target.name or (LOCAL if host and dbx.is_local else "default")
     name = dbx.project.settings.project
-    return Status(name, target, host, user, cluster, notebooks, version, troubles)
+    return Status(name, target, host, user, cluster, notebooks, version, troubles, deployed)
 
 
 def _notebooks(dbx: Dbx) -> Work[NotebookStatus]:
     """What a push would do is what differs; nothing is sent."""
     differ: tuple[str, ...] = ()
+    by_hand: tuple[str, ...] = ()
     work = push(dbx, dry_run=True)
     while True:
         try:
             event = next(work)
         except StopIteration as end:
-            return NotebookStatus(end.value.root, differ, end.value.unchanged)
+            root, unchanged, left = end.value.root, end.value.unchanged, end.value.left
+            return NotebookStatus(root, differ, unchanged, (*by_hand, *left))
         if isinstance(event, Planned):
             # The lines that show both sides of a conflict have texts; one line names each object.
-            named = (item for item in event.plan.changes if not item.before)
+            named = [item for item in event.plan.changes if not item.before]
             differ = tuple(f"{item.symbol} {item.subject}" for item in named)
+            by_hand = tuple(item.subject for item in named if item.symbol == "!")
         else:
             yield event
 
@@ -149,6 +183,7 @@ def _cluster(dbx: Dbx) -> ClusterStatus | None:
         runtime_words(cluster),
         size_words(cluster),
         tuple(difference.field for difference in found),
+        str((cluster.get("custom_tags") or {}).get("dbx_commit", ""))[:7],
     )
 
 
@@ -164,6 +199,22 @@ def _version(dbx: Dbx) -> VersionStatus:
     )
 
 
+def _deployed(dbx: Dbx) -> Deployed | None:
+    """What the record beside the notebooks says; ``None`` before the first push."""
+    record = Folder(dbx.workspace, root_of(dbx, "")).record()
+    if record is None:
+        return None
+    behind = None
+    if record.commit:
+        with contextlib.suppress(GitError):
+            if dbx.repo.exists and dbx.repo.commit(record.commit):
+                since = ("rev-list", "--count", f"{record.commit}..HEAD", "--", *_DEPLOYED)
+                behind = int(dbx.repo.run(*since))
+    then = datetime.fromisoformat(record.at)
+    ago = max(0.0, (datetime.now(timezone.utc) - then).total_seconds())
+    return Deployed(record.commit[:7], record.user, ago, record.clean, behind)
+
+
 def _place(status: Status) -> str:
     return f"local workspace ({status.host})" if status.target == LOCAL else status.host
 
@@ -172,7 +223,10 @@ def _cluster_words(cluster: ClusterStatus) -> str:
     spec = f"differs from its spec: {listed(cluster.differs)}" if cluster.differs else ""
     parts = [f"{state_symbol({'state': cluster.state})} {cluster.name}"]
     parts += [state_words({"state": cluster.state}), f"runtime {cluster.runtime}", cluster.size]
-    return " · ".join([*parts, spec or "equal to its spec"])
+    parts.append(spec or "equal to its spec")
+    if cluster.commit:
+        parts.append(f"of version {cluster.commit}")
+    return " · ".join(parts)
 
 
 def _notebook_words(notebooks: NotebookStatus) -> str:
@@ -191,4 +245,19 @@ def _version_words(version: VersionStatus) -> str:
         parts.append(f"{counted(len(version.changed), 'file')} not committed")
     if version.unpublished:
         parts.append(f"{counted(version.unpublished, 'commit')} not published")
+    elif version.unpublished == 0:
+        parts.append("published")
+    return " · ".join(parts)
+
+
+def _deployed_words(deployed: Deployed, by_hand: tuple[str, ...]) -> str:
+    what = deployed.commit or "what was never committed"
+    edits = "" if deployed.clean or not deployed.commit else " and edits that were not committed"
+    parts = [f"{what}{edits}, by {deployed.user}, {duration(deployed.ago)} ago"]
+    if deployed.behind:
+        parts.append(f"{counted(deployed.behind, 'version')} behind")
+    elif deployed.behind is None and deployed.commit:
+        parts.append("a version that is not here")
+    if by_hand:
+        parts.append(f"changed by hand in the workspace: {listed(by_hand)}")
     return " · ".join(parts)

@@ -64,3 +64,56 @@ def test_versions(perform: Perform, dbx: Dbx, git_project: Path) -> None:
     assert "workspace/greet.py" in version.changed
     subprocess.run(["git", "checkout", "-q", "--detach"], cwd=git_project, check=True)
     assert "no branch at" in text(perform("status").view())
+
+
+def test_what_is_deployed_and_what_was_changed_by_hand(
+    perform: Perform, dbx: Dbx, git_project: Path
+) -> None:
+    dbx.workspace.delete("/Shared/hello", recursive=True)
+    assert perform("status").deployed is None
+    first = perform("commit", message="First").commit
+    perform("push")
+    status = perform("status")
+    assert (status.deployed.commit, status.deployed.clean) == (first[:7], True)
+    assert status.deployed.behind == 0
+    assert "changed by hand" not in text(status.view())
+    # A version that changes nothing of what is deployed leaves nothing behind.
+    (git_project / "tests").mkdir()
+    (git_project / "tests/test_it.py").write_text("def test_it(): pass\n")
+    perform("commit", message="Test")
+    assert perform("status").deployed.behind == 0
+    (git_project / "workspace/greet.py").write_text("# Databricks notebook source\nprint(2)\n")
+    perform("commit", message="Second")
+    status = perform("status")
+    assert (status.deployed.commit, status.deployed.behind) == (first[:7], 1)
+    assert f"{first[:7]}, by " in text(status.view())
+    assert "1 version behind" in text(status.view())
+    perform("push")
+    edited = b"# Databricks notebook source\nprint('by hand')\n"
+    dbx.workspace.put("/Shared/hello/greet", edited, "SOURCE", "python")
+    dbx.workspace.put("/Shared/hello/extra", edited, "SOURCE", "python")
+    status = perform("status")
+    assert status.notebooks.by_hand == ("greet", "extra")
+    assert "changed by hand in the workspace: greet, extra" in text(status.view())
+
+
+def test_a_push_of_what_is_not_committed_says_so(
+    perform: Perform, dbx: Dbx, git_project: Path
+) -> None:
+    dbx.workspace.delete("/Shared/hello", recursive=True)
+    (git_project / "workspace/greet.py").write_text("# Databricks notebook source\nprint(3)\n")
+    perform("push")
+    assert "and edits that were not committed" in text(perform("status").view())
+
+
+def test_what_is_published_is_said(perform: Perform, dbx: Dbx, git_project: Path) -> None:
+    remote = git_project.parent / "remote.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(remote)], check=True)
+    subprocess.run(["git", "remote", "add", "origin", str(remote)], cwd=git_project, check=True)
+    perform("commit", message="First", publish=True)
+    assert "· published" in text(perform("status").view())
+    (git_project / "workspace/new.py").write_text("1\n")
+    perform("commit", message="Second")
+    status = perform("status")
+    assert status.version.unpublished == 1
+    assert "1 commit not published" in text(status.view())

@@ -111,12 +111,14 @@ export interface IClusterStatus {
   runtime: string;
   size: string;
   differs: string[];
+  commit: string;
 }
 
 export interface INotebookStatus {
   root: string;
   differ: string[];
   equal: number;
+  by_hand: string[];
 }
 
 export interface IVersionStatus {
@@ -124,6 +126,14 @@ export interface IVersionStatus {
   commit: string;
   changed: string[];
   unpublished: number | null;
+}
+
+export interface IDeployed {
+  commit: string;
+  user: string;
+  ago: number;
+  clean: boolean;
+  behind: number | null;
 }
 
 export interface IStatus {
@@ -135,6 +145,7 @@ export interface IStatus {
   notebooks: INotebookStatus | null;
   version: IVersionStatus | null;
   troubles: Record<string, string>;
+  deployed: IDeployed | null;
 }
 
 export interface INoProject {

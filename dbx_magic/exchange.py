@@ -17,7 +17,7 @@ from .comparison import above
 from .conversion import Conversions, convert_all, plan_conversions
 from .dbx import Dbx
 from .errors import DbxError, UsageError
-from .events import Note, Progress, Work
+from .events import Note, Pace, Progress, Work
 from .tree import Entry, Walk, scan, split_suffix
 from .view import Line, View, duration, listed
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .remote import Folder
 
 T = TypeVar("T")
-_TOLD_EVERY = 0.2
 
 
 @dataclass(frozen=True)
@@ -100,12 +99,12 @@ def root_of(dbx: Dbx, to: str) -> str:
 def entries_of(dbx: Dbx, base: Base, *, dry_run: bool) -> Work[dict[str, Entry]]:
     """Convert, unless that is only to be shown, and find what the project has."""
     walk = Walk(dbx.project)
-    conversions = plan_conversions(dbx.project, dbx.repo, base, walk)
+    conversions = yield from plan_conversions(dbx.project, dbx.repo, base, walk)
     if dry_run:
         together(conversions.problems)
     else:
         yield from convert_project(dbx, base, conversions)
-    entries = scan(dbx.project, base, conversions.overlay if dry_run else {}, walk)
+    entries = yield from scan(dbx.project, base, conversions.overlay if dry_run else {}, walk)
     for line in walk.skipped:
         yield Note(line, "!")
     if not dry_run:
@@ -120,14 +119,11 @@ def convert_project(dbx: Dbx, base: Base, conversions: Conversions) -> Work[Sour
     Raises:
         ProjectError: a notebook cannot be converted; the others are.
     """
-    begun = told = time.monotonic()
+    begun = time.monotonic()
     total = len(conversions.writes) + len(conversions.removes)
+    pace = Pace("notebooks/", "converting", total, "files")
     for done, _ in enumerate(convert_all(dbx.project, base, conversions), 1):
-        if time.monotonic() - told > _TOLD_EVERY:
-            told = time.monotonic()
-            yield Progress(
-                "notebooks/", "converting", told - begun, done=done, total=total, unit="files"
-            )
+        yield from pace.at(done)
     for warning in conversions.warnings:
         yield Note(warning, "!")
     together(conversions.problems)
@@ -161,7 +157,7 @@ def chosen_by(dbx: Dbx, names: Set[str], paths: tuple[str, ...]) -> Callable[[st
     """Say which objects are meant by paths of the project, or by their names in the workspace."""
     if not paths:
         return lambda _: True
-    wanted = {_object(dbx, names, _this(dbx) if path == "this" else path) for path in paths}
+    wanted = {_object(dbx, names, this_notebook(dbx) if path == "this" else path) for path in paths}
     if "" in wanted:
         return lambda _: True
     folders = {folder for path in wanted for folder in above(path)}
@@ -170,7 +166,7 @@ def chosen_by(dbx: Dbx, names: Set[str], paths: tuple[str, ...]) -> Callable[[st
     )
 
 
-def _this(dbx: Dbx) -> str:
+def this_notebook(dbx: Dbx) -> str:
     """The notebook one sits in."""
     if not dbx.notebook:
         raise UsageError(

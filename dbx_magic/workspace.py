@@ -292,7 +292,25 @@ class Workspace:
         body = {"clusterId": cluster_id, "contextId": context_id, "commandId": command_id}
         self.rest.post("1.2/commands/cancel", body, safe=True)
 
-    # Job runs (2.2)
+    # Jobs and their runs (2.2)
+
+    def jobs(self, name: str) -> list[Json]:
+        """The jobs of that name."""
+        found = self.rest.get("2.2/jobs/list", {"name": name}).get("jobs", [])
+        return [job for job in found if job["settings"]["name"] == name]
+
+    def create_job(self, settings: Mapping[str, Any]) -> int:
+        """Create a job and give its id."""
+        return int(self.rest.post("2.2/jobs/create", settings)["job_id"])
+
+    def update_job(self, job_id: int, settings: Mapping[str, Any]) -> None:
+        """Replace some settings of a job; the others stay."""
+        body = {"job_id": job_id, "new_settings": settings}
+        self.rest.post("2.2/jobs/update", body, safe=True)
+
+    def run_job(self, body: Mapping[str, Any]) -> int:
+        """Run a job and give the run's id; its ``idempotency_token`` makes it safe."""
+        return int(self.rest.post("2.2/jobs/run-now", body, safe=True)["run_id"])
 
     def submit(self, body: Mapping[str, Any]) -> int:
         """Submit a one-time run and give its id; its ``idempotency_token`` makes it safe."""

@@ -23,7 +23,7 @@ export interface IArguments {
   diff: { paths?: string[]; names?: boolean; to?: string };
   exec: { code: string; language?: 'python' | 'sql' | 'scala' | 'r' | 'sh'; cluster?: string; send?: string[]; output?: string; as_?: 'pandas' | 'polars' | 'arrow' | 'list' | null; rows?: number; timeout?: number; background?: boolean };
   cells: { number?: number | null; cancel?: boolean };
-  run: { notebook: string; parameter?: Record<string, string> | null; cluster?: string };
+  run: { notebook: string; parameter?: Record<string, string> | null; matrix?: Record<string, string> | null; as_job?: boolean; cluster?: string };
   remote: { mode: 'on' | 'off'; language?: 'python' | 'sql' | 'scala' | 'r' | null };
   commit: { message: string; publish?: boolean; dry_run?: boolean; expect?: string };
   publish: { branch?: boolean; dry_run?: boolean; expect?: string };
@@ -60,7 +60,7 @@ export interface IResults {
   diff: ({ type: 'Differences'; view: ILine[] } & IDifferences);
   exec: ({ type: 'Executed'; view: ILine[] } & IExecuted) | ({ type: 'Begun'; view: ILine[] } & IBegun);
   cells: ({ type: 'Cells'; view: ILine[] } & ICells);
-  run: ({ type: 'Ran'; view: ILine[] } & IRan);
+  run: ({ type: 'Ran'; view: ILine[] } & IRan) | ({ type: 'Matrix'; view: ILine[] } & IMatrix);
   remote: ({ type: 'RemoteMode'; view: ILine[] } & IRemoteMode);
   commit: ({ type: 'Committed'; view: ILine[] } & ICommitted);
   publish: ({ type: 'Published'; view: ILine[] } & IPublished);
@@ -329,6 +329,22 @@ export interface IRan {
   value: string;
   seconds: number;
   link: string;
+  job_id: number;
+}
+
+export interface ITried {
+  parameters: Record<string, string>;
+  run_id: number;
+  value: string;
+  error: string;
+  seconds: number;
+  link: string;
+}
+
+export interface IMatrix {
+  notebook: string;
+  runs: ITried[];
+  seconds: number;
 }
 
 export interface IRemoteMode {

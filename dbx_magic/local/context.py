@@ -138,6 +138,8 @@ class Context:
                 if await self._run(self._kernel, command) == "restart":
                     await self._kernel.stop()
                     self._kernel = await new_kernel()
+                if command.cancelling and _CANCELLED not in command.events:
+                    command.show(_CANCELLED)  # the interrupt hit where no error comes from
                 command.end("Cancelled" if command.cancelling else "Finished")
                 self._trim()
         except KernelDied as died:

@@ -141,8 +141,11 @@ async def test_an_error_in_display_ends_at_the_cell(run: Any) -> None:
     assert "dbx_magic" not in command.results["cause"]
 
 
-async def test_cancel_ends_a_cell_and_keeps_its_variables(cluster: Any, python: str) -> None:
-    code = "kept = 1\nprint('on')\nwhile True: pass"
+@pytest.mark.parametrize("endless", ["while True: pass", "await __import__('asyncio').sleep(600)"])
+async def test_cancel_ends_a_cell_and_keeps_its_variables(
+    cluster: Any, python: str, endless: str
+) -> None:
+    code = f"kept = 1\nprint('on', flush=True)\n{endless}"
     command_id = cluster.compute.execute(python, "python", code)
     await cluster.compute.wait_command(python, command_id, 0, DEADLINE)
     await cluster.compute.cancel(python, command_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ def attach() -> SparkSession:
     context = SparkContext(conf=conf, gateway=gateway, jsc=java_context)
     # pyspark's own handler cancels the jobs of everybody on this cluster.
     signal.signal(signal.SIGINT, before)
+    # What it says about an interrupt is for its authors.
+    logging.getLogger().addFilter(lambda record: "py4j" not in record.pathname)
     # Spark repeats every failed query there as JSON; the user has it in the cell already.
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         PySparkLogger.getLogger(name).disabled = True

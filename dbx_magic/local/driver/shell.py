@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,6 +61,20 @@ class Kernel(IPythonKernel):
     """A kernel with our shell."""
 
     shell_class = Type(Shell)
+
+    def start(self) -> None:
+        """Begin to serve, so that an interrupt ends a cell that awaits something, too."""
+        super().start()
+        # What ipykernel does then waits until the event loop wakes up, which nothing else may do.
+        bell, ringer = os.pipe()
+        for end in (bell, ringer):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(ringer, warn_on_full_buffer=False)
+
+        def hear(*_: object) -> None:
+            os.read(bell, 1024)
+
+        self.io_loop.add_handler(bell, hear, self.io_loop.READ)
 
 
 def as_ipython(lines: Sequence[str]) -> list[str]:

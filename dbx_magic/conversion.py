@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .base import Base, Converted, stat_of
 from .errors import DbxError, GitError, ProjectError
+from .events import Pace, Work
 from .formats import outgoing
 from .notebook import parse_ipynb
 from .project import Project, write
@@ -48,7 +49,7 @@ class Conversions:
         return removed | {one.target: one.data for one in self.writes}
 
 
-def plan_conversions(project: Project, repo: Repo, base: Base, walk: Walk) -> Conversions:
+def plan_conversions(project: Project, repo: Repo, base: Base, walk: Walk) -> Work[Conversions]:
     """Find out which files of ``workspace/`` have to be written or removed."""
     return _Planner(project, repo, base.converted()).plan(walk)
 
@@ -92,7 +93,7 @@ class _Planner:
         self._warnings: list[str] = []
         self._unchanged = 0
 
-    def plan(self, walk: Walk) -> Conversions:
+    def plan(self, walk: Walk) -> Work[Conversions]:
         problems: list[DbxError] = []
         met: set[str] = set()
         found = [
@@ -102,7 +103,10 @@ class _Planner:
             if isinstance(file, File) and "/.git" not in file.path
         ]
         # A notebook goes before the text that jupytext keeps beside it.
-        for file in sorted(found, key=lambda file: (not _is_ipynb(file.path), file.path)):
+        found.sort(key=lambda file: (not _is_ipynb(file.path), file.path))
+        pace = Pace("notebooks/", "reading", len(found), "files")
+        for done, file in enumerate(found):
+            yield from pace.at(done)
             met.add(file.path)
             if not self._is_twin(file.path):
                 try:

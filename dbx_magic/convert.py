@@ -13,7 +13,7 @@ from pathlib import Path
 from .conversion import plan_conversions
 from .dbx import Dbx
 from .errors import DbxError, ProjectError, UsageError
-from .events import Note, Progress, Shown, Work
+from .events import Note, Pace, Shown, Work
 from .exchange import Sources, convert_project, open_base, together
 from .formats import outgoing, read_notebook, write_notebook
 from .notebook import NOTEBOOK_KEY, Notebook
@@ -22,8 +22,6 @@ from .project import write
 from .textformats import offered_formats
 from .tree import Walk, split_suffix
 from .view import Block, Diff, Line, View, counted
-
-_TOLD_EVERY = 0.2
 
 
 @dataclass(frozen=True)
@@ -89,12 +87,15 @@ def convert(
         dbx.project.must_exist()
         paths = (str(dbx.project.workspace if to == "ipynb" else dbx.project.notebooks),)
         into = into or (str(dbx.project.notebooks) if to == "ipynb" else "")
+    # Jupyter's server stands elsewhere than the document it was called from.
+    paths = tuple([str(dbx.here / path) for path in paths])
+    into = into and os.path.normpath(dbx.here / into)
     return (yield from _Files(_Format(to), into, check, stdout, force).convert(paths))
 
 
 def _project(dbx: Dbx, *, check: bool) -> Work[Sources | Checked]:
     with open_base(dbx) as base:
-        conversions = plan_conversions(dbx.project, dbx.repo, base, Walk(dbx.project))
+        conversions = yield from plan_conversions(dbx.project, dbx.repo, base, Walk(dbx.project))
         if not check:
             return (yield from convert_project(dbx, base, conversions))
         together(conversions.problems)
@@ -155,13 +156,12 @@ class _Files:
 
     def convert(self, paths: tuple[str, ...]) -> Work[Sources | Checked]:
         """Convert all that are meant; one that cannot be converted does not stop the others."""
-        begun = told = time.monotonic()
+        begun = time.monotonic()
         problems: list[DbxError] = []
         found = list(_found(paths))
+        pace = Pace("notebooks", "converting", len(found), "files")
         for done, one in enumerate(found):
-            if time.monotonic() - told > _TOLD_EVERY:
-                told = time.monotonic()
-                yield Progress("notebooks", "converting", told - begun, done=done, total=len(found))
+            yield from pace.at(done)
             try:
                 yield from self._one(one)
             except DbxError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from .output import Output
@@ -11,6 +12,7 @@ from .plan import Plan
 from .view import Line, View, duration
 
 ResultT = TypeVar("ResultT")
+TOLD_EVERY = 0.2
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,21 @@ class Progress:
             about = f" of about {duration(self.expected)}" if self.expected else ""
             parts.append(f"{duration(self.elapsed)}{about}")
         return [Line(self.subject, "◐", note=" · ".join(parts), link=self.link)]
+
+
+class Pace:
+    """Tells how far something is that is counted: when it takes long, and not too often."""
+
+    def __init__(self, subject: str, state: str, total: int, unit: str = "") -> None:
+        self._told = self._begun = time.monotonic()
+        self._progress = Progress(subject, state, total=total, unit=unit)
+
+    def at(self, done: int) -> Iterator[Progress]:
+        """So much is done: the progress, if it is time to tell it."""
+        now = time.monotonic()
+        if now - self._told >= TOLD_EVERY:
+            self._told = now
+            yield replace(self._progress, elapsed=now - self._begun, done=done)
 
 
 @dataclass(frozen=True)

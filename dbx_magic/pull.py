@@ -24,7 +24,7 @@ from .conversion import convert_all, plan_conversions
 from .crew import Crew, Pile
 from .dbx import Dbx
 from .errors import ConflictError
-from .events import Planned, Progress, Work
+from .events import Pace, Planned, Work
 from .exchange import chosen_by, command, count, entries_of, open_base, root_of, ticking
 from .plan import Change, Plan
 from .pulling import Came, Puller
@@ -132,15 +132,11 @@ def pull(
         sources = {one.target: one.source for one in base.converted().values()}
         backup = new_backup(dbx.project)
         came: list[Came] = []
-        told = begun
+        pace = Pace(folder.root, "pulling", len(steps), "objects")
         for one in Puller(dbx.project, dbx.repo, base, sides, sources, backup).carry_out(steps):
             came.append(one)
-            if time.monotonic() - told > 0.2:
-                told = time.monotonic()
-                yield Progress(
-                    folder.root, "pulling", told - begun, done=len(came), total=len(steps)
-                )
-        _convert_again(dbx, base)
+            yield from pace.at(len(came))
+        yield from _convert_again(dbx, base)
     result = _result(folder, sides, chosen, came, begun)
     return replace(result, backup=str(backup.folder) if backup.folder.exists() else "")
 
@@ -163,11 +159,11 @@ def _with_texts(
     return replace(sides, texts=texts)
 
 
-def _convert_again(dbx: Dbx, base: Base) -> None:
+def _convert_again(dbx: Dbx, base: Base) -> Work[None]:
     """Bring ``workspace/`` up to date; a notebook with a conflict waits until it is settled."""
-    for _ in convert_all(
-        dbx.project, base, plan_conversions(dbx.project, dbx.repo, base, Walk(dbx.project))
-    ):
+    walk = Walk(dbx.project)
+    conversions = yield from plan_conversions(dbx.project, dbx.repo, base, walk)
+    for _ in convert_all(dbx.project, base, conversions):
         pass
 
 

@@ -13,21 +13,21 @@ from .base import Base, Known
 from .comparison import FOLDER, GONE, Content, PushStep, Remove, Send
 from .crew import Crew, Pile
 from .errors import ProjectError
-from .events import Progress, Work
+from .events import TOLD_EVERY, Progress, Work
+from .project import Project
 from .pushlock import Clock, PushLock
 from .remote import RECORD, Folder, Record, Seen
 from .sending import Sender, Sent
 from .sides import Sides, note_record
-from .tree import Entry
+from .tree import Entry, read
 from .view import size
 
 NOTEBOOK_LIMIT = 10 * 1024 * 1024
 FILE_LIMIT = 500 * 1024 * 1024
-_TOLD_EVERY = 0.2
 _SMALL = 16
 
 
-def must_fit(entries: Iterable[Entry]) -> None:
+def must_fit(project: Project, entries: Iterable[Entry]) -> None:
     """Refuse what the workspace would refuse, before anything is sent.
 
     Raises:
@@ -36,12 +36,16 @@ def must_fit(entries: Iterable[Entry]) -> None:
     for entry in entries:
         limit = NOTEBOOK_LIMIT if entry.content.kind == "notebook" else FILE_LIMIT
         # Of an .ipynb only the source is sent, not the outputs.
-        if entry.size > limit and not entry.file.endswith(".ipynb"):
+        if entry.size > limit and (sent := _size_sent(project, entry)) > limit:
             raise ProjectError(
-                f"{entry.file} has {size(entry.size)}; a workspace takes {size(limit)} for a "
+                f"{entry.file} has {size(sent)}; a workspace takes {size(limit)} for a "
                 f"{entry.content.kind}.",
                 'Put it into a volume, or name it in "exclude" of dbx.toml.',
             )
+
+
+def _size_sent(project: Project, entry: Entry) -> int:
+    return len(read(project, entry)) if entry.file.endswith(".ipynb") else entry.size
 
 
 class Pushing:
@@ -171,7 +175,7 @@ class Pushing:
     def _tell(self, state: str, *, always: bool) -> Iterator[Progress]:
         self._lock.renew()
         now = time.monotonic()
-        if always or now - self._told > _TOLD_EVERY:
+        if always or now - self._told > TOLD_EVERY:
             self._told = now
             yield self._progress(state)
 

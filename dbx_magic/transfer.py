@@ -87,7 +87,7 @@ def push(
     never overwritten, unless forced; then a backup is kept.
 
     Args:
-        paths: Only these notebooks, files or folders; `this` is the notebook one sits in.
+        paths: Only these notebooks, files or folders; `this` is the notebook you are in, as saved.
         dry_run: Only show what would be sent and removed.
         force: Overwrite what was edited in the workspace, and keep a backup of it.
         prune: Remove what is in the workspace but was never pushed, and keep a backup of it.
@@ -161,7 +161,7 @@ def _push(
                 entries = yield from entries_of(dbx, base, dry_run=dry_run)
                 known = base.known()
                 chosen = chosen_by(dbx, {*entries, *known}, paths)
-                must_fit(entry for path, entry in entries.items() if chosen(path))
+                must_fit(dbx.project, (entries[path] for path in entries if chosen(path)))
                 lock.sending = sending_of(entries, known, chosen)
                 lock.is_first = not known
                 # Nothing is sent in most pushes of an unchanged project: it needs no lock.

@@ -12,6 +12,7 @@ from .base import Base, stat_of
 from .bridge import CONFLICT_MARK
 from .comparison import FOLDER, Content, above, content_of
 from .errors import ConflictError, ProjectError
+from .events import Pace, Work
 from .formats import outgoing
 from .notebook import EXTENSIONS
 from .project import PARTIAL, Project
@@ -203,7 +204,7 @@ class Entry:
 
 def scan(
     project: Project, base: Base, overlay: Mapping[str, bytes | None], walk: Walk
-) -> dict[str, Entry]:
+) -> Work[dict[str, Entry]]:
     """Find everything in ``workspace/``, by its path in the workspace.
 
     ``overlay`` holds files as they are going to be, ``None`` for one that is going to be removed.
@@ -215,7 +216,10 @@ def scan(
     fresh: dict[str, tuple[str, Content]] = {}
     entries: dict[str, Entry] = {}
     met: set[str] = set()
-    for found in walk.files("workspace"):
+    files = list(walk.files("workspace"))
+    pace = Pace("workspace/", "reading", len(files), "files")
+    for done, found in enumerate(files):
+        yield from pace.at(done)
         if isinstance(found, str):
             _add(entries, Entry(found.partition("/")[2], found, FOLDER))
             continue

@@ -98,7 +98,8 @@ def commit(
     _refuse_secrets([("the message", message.encode())])
     cluster = dbx.project.settings.cluster
     with drafting(dbx.repo) as draft, open_base(dbx) as base:
-        conversions = plan_conversions(dbx.project, dbx.repo, base, Walk(dbx.project))
+        walk = Walk(dbx.project)
+        conversions = yield from plan_conversions(dbx.project, dbx.repo, base, walk)
         for warning in conversions.warnings:
             yield Note(warning, "!")
         lock = _fill(dbx, draft, conversions)

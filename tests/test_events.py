@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from dbx_magic.events import Event, Note, Progress, Work, adrive, drive
+from dbx_magic import events
+from dbx_magic.events import Event, Note, Pace, Progress, Work, adrive, drive
 from dbx_magic.show import text
 
 
@@ -104,3 +105,12 @@ def test_progress_is_one_line_in_words(progress: Progress, line: str) -> None:
 )
 def test_share_is_never_done_before_the_end(progress: Progress, share: float | None) -> None:
     assert progress.share == share
+
+
+def test_a_pace_tells_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pace("notebooks/", "reading", 500, "files")
+    assert [event for done in range(500) for event in pace.at(done)] == []
+    monkeypatch.setattr(events, "TOLD_EVERY", 0.0)
+    (told,) = pace.at(250)
+    assert (told.done, told.total, told.share) == (250, 500, 0.5)
+    assert "reading · 250 of 500 files" in text(told.view())

@@ -11,6 +11,7 @@ from place import ipynb, source, write
 from dbx_magic.base import Base
 from dbx_magic.comparison import FOLDER
 from dbx_magic.errors import ProjectError
+from dbx_magic.events import drive
 from dbx_magic.project import Project
 from dbx_magic.tree import Entry, File, Walk, scan, split_suffix
 
@@ -29,7 +30,7 @@ def met(root: Path) -> list[str]:
 
 def entries(root: Path, base: Base) -> dict[str, Entry]:
     project = Project(root)
-    return scan(project, base, {}, Walk(project))
+    return drive(scan(project, base, {}, Walk(project)), lambda _: None)
 
 
 def test_the_nearest_rule_and_the_last_line_decide(tmp_path: Path) -> None:
@@ -102,7 +103,8 @@ def test_a_file_that_is_to_come_counts_as_if_it_were_there(tmp_path: Path, base:
     write(tmp_path, "workspace/old.py", source("old"))
     project = Project(tmp_path)
     overlay = {"workspace/new/train.py": source("a").encode(), "workspace/old.py": None}
-    assert set(scan(project, base, overlay, Walk(project))) == {"new", "new/train"}
+    found = drive(scan(project, base, overlay, Walk(project)), lambda _: None)
+    assert set(found) == {"new", "new/train"}
 
 
 def test_two_files_of_one_object_are_an_error_naming_both(tmp_path: Path, base: Base) -> None:

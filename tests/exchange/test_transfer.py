@@ -359,11 +359,44 @@ def test_a_fresh_clone_sees_edits_in_the_workspace(
         push(dbx)
 
 
+def test_what_takes_long_before_anything_is_sent_is_told(
+    dbx: Dbx, project: Path, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        write(project, f"notebooks/n{number}.ipynb", ipynb(f"a = {number}"))
+    monkeypatch.setattr(events, "TOLD_EVERY", 0.0)  # as if each took that long
+    seen: list[events.Event] = []
+    events.drive(verbs.perform(dbx, "push", {}), seen.append)
+    states = [(one.subject, one.state) for one in seen if isinstance(one, events.Progress)]
+    for told in (
+        ("notebooks/", "reading"),
+        ("notebooks/", "converting"),
+        ("workspace/", "reading"),
+    ):
+        assert states.count(told) >= 5
+
+
 def test_too_large_is_refused_before_anything_is_sent(dbx: Dbx, project: Path, root: str) -> None:
     write(project, "workspace/big.py", source("x" * 11_000_000))
     with pytest.raises(ProjectError, match=r"workspace/big.py has 11.0 MB; a workspace takes 10.5"):
         push(dbx)
     assert dbx.workspace.object(root) is None
+
+
+@pytest.mark.parametrize("file", ["notebooks/big.ipynb", "workspace/big.ipynb"])
+def test_of_a_notebook_only_its_source_counts(
+    dbx: Dbx, project: Path, root: str, file: str
+) -> None:
+    notebook = json.loads(ipynb("a = 1"))
+    notebook["cells"][0]["outputs"] = [
+        {"output_type": "stream", "name": "stdout", "text": ["x" * 11_000_000]}
+    ]
+    write(project, file, json.dumps(notebook))
+    assert "big" in push(dbx).sent
+    write(project, file, ipynb("x" * 11_000_000))
+    with pytest.raises(ProjectError, match=r"workspace/big\.\w+ has 11.0 MB; a workspace takes"):
+        push(dbx)
+    assert remote(dbx, root)["python:big"] == source("a = 1")
 
 
 def test_a_large_file_goes_there_and_is_compared(dbx: Dbx, project: Path, root: str) -> None:

@@ -91,6 +91,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("diff", "pull"),
         Verb("exec", "cells"),
         Verb("cells", "cells"),
+        Verb("spark", "spark"),
         Verb("run", "runs"),
         Verb("remote", "remote_mode"),
         Verb("commit", "versions", changes=True),

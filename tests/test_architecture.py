@@ -44,7 +44,7 @@ FLOORS = [
     ["frames"],
     [
         *("setup", "clusters", "cluster_facts", "rebuild"),
-        *("convert", "transfer", "pull", "cells", "runs"),
+        *("convert", "transfer", "pull", "cells", "spark", "runs"),
         *("versions", "history", "compare", "rollback", "pipelines", "follow"),
     ],
     ["status", "demo", "ship", "remote_mode"],

@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 from place import ipynb
@@ -25,7 +26,8 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 @pytest.fixture
 def shell(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
     monkeypatch.chdir(project)
-    shell = InteractiveShell.instance()
+    # A shell of its own keeps no history: it would write into a home that is gone at the end.
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     shell.run_line_magic("load_ext", "dbx_magic")
     yield shell
     shell.run_line_magic("unload_ext", "dbx_magic")
@@ -119,6 +121,23 @@ def test_a_cell_runs_on_the_cluster(shell: InteractiveShell, shared_cluster: str
     assert not done.success
     assert "KeyError: 'x'" in shown
     assert "dbx_magic" not in shown
+
+
+def test_values_go_to_the_cluster_and_come_back(
+    shell: InteractiveShell, shared_cluster: str
+) -> None:
+    run(shell, f"%dbx pick {shared_cluster}")
+    run(shell, "zones = [1, 2, 3]")
+    done, shown = run(shell, "%%dbx -i zones -o total\nsum(zones)")
+    assert done.success
+    assert shell.user_ns["total"] == 6
+    assert "total: int" in shown
+    run(shell, "%%dbx sql -o frame --as list -n 2\nselect * from range(5)")
+    assert shell.user_ns["frame"] == [{"id": 0}, {"id": 1}]
+    done, shown = run(shell, "%%dbx --background\nprint('over')")
+    assert "cell 1 runs on shared" in shown
+    while "over" not in shown:
+        _, shown = run(shell, "%dbx cells 1")
 
 
 @pytest.mark.parametrize(

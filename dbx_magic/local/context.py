@@ -208,7 +208,8 @@ class Context:
             return
         command.status = "Cancelling"
         command.wake()
-        for _ in range(int(CANCEL_SECONDS / INSIST_SECONDS)):
+        begin, insist = time.monotonic(), INSIST_SECONDS
+        while (left := begin + CANCEL_SECONDS - time.monotonic()) > 0:
             # Only the running command: a late interrupt would hit the next one.
             if self._running is not command or self._kernel is None:
                 return
@@ -216,9 +217,11 @@ class Context:
                 await self._cancel_jobs(command)
             if self._running is command:
                 self._kernel.interrupt()
-            await command.wait(None, INSIST_SECONDS)
+            # Ever longer: on a busy machine it may still be at writing its traceback.
+            await command.wait(None, min(insist, left))
             if command.done:
                 return
+            insist *= 2
         if self._running is command and self._kernel is not None:
             self._kernel.kill()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import json
 import socket
 from typing import Any
 from urllib.parse import urlsplit
@@ -178,6 +179,36 @@ def test_no_path_leads_out(server: Any, path: str) -> None:
     assert status in (400, 404)
     assert "error_code" in text
     assert "root:" not in text
+
+
+def test_nothing_is_written_outside(server: Any) -> None:
+    """Into the data folder, or not at all."""
+    content = base64.b64encode(b"escaped").decode()
+    headers = {"Authorization": f"Bearer {server.token}", "Host": urlsplit(server.url).netloc}
+    ways = [
+        ("PUT", "/api/2.0/fs/files/%2e%2e/%2e%2e/escaped", {}),
+        ("PUT", "/api/2.0/fs/files/Volumes/..%2f..%2f..%2fescaped", {}),
+        ("PUT", "/api/2.0/fs/directories/..%2f..%2fescaped", {}),
+        ("POST", "/api/2.0/workspace-files/import-file/..%2f..%2fescaped", {}),
+    ]
+    for path in ("/../../escaped", "/Shared/../../../escaped", "../../escaped", "/a\0/escaped"):
+        ways += [
+            ("POST", "/api/2.0/dbfs/put", {"path": path, "contents": content}),
+            ("POST", "/api/2.0/dbfs/create", {"path": path}),
+            ("POST", "/api/2.0/dbfs/mkdirs", {"path": path}),
+            ("POST", "/api/2.0/workspace/mkdirs", {"path": path}),
+            (
+                "POST",
+                "/api/2.0/workspace/import",
+                {"path": path, "format": "RAW", "content": content},
+            ),
+        ]
+    for method, target, body in ways:
+        sent = json.dumps(body).encode() if body else b"escaped"
+        status, text = bare(server, method, target, headers, sent)
+        assert (status in (400, 404), "error_code" in text) == (True, True), (target, body, text)
+    found = {path.name for path in server.home.parent.rglob("*")}
+    assert "escaped" not in found
 
 
 def test_the_largest_body_is_bounded(server: Any) -> None:

@@ -374,6 +374,7 @@ def test_submitting_twice_with_one_token_runs_once(
         ([{"task_key": "a"}], "exactly one of"),
         ([{"task_key": "a b", "notebook_task": {"notebook_path": "/x"}}], "Task key"),
         ([{"task_key": "a", "spark_jar_task": {}}], "does not run a spark_jar_task"),
+        ([{"task_key": "a", "for_each_task": {}}], "does not run a for_each_task"),
         ([{"task_key": "a", "notebook_task": {}}], "notebook_path"),
         (
             [
@@ -411,6 +412,13 @@ def test_submitting_twice_with_one_token_runs_once(
 def test_runs_that_are_refused(client: WorkspaceClient, tasks: list[Any], words: str) -> None:
     with pytest.raises(InvalidParameterValue, match=words):
         client.api_client.do("POST", "/api/2.2/jobs/runs/submit", body={"tasks": tasks})
+
+
+def test_a_run_from_git_is_refused_with_another_way(client: WorkspaceClient) -> None:
+    task = {"task_key": "a", "notebook_task": {"notebook_path": "/x", "source": "GIT"}}
+    body = {"tasks": [task], "git_source": {"git_url": "https://example.org/x.git"}}
+    with pytest.raises(InvalidParameterValue, match="git_source; clone it with the Repos API"):
+        client.api_client.do("POST", "/api/2.2/jobs/runs/submit", body=body)
 
 
 def test_what_cannot_be_found(client: WorkspaceClient, cluster_id: str) -> None:

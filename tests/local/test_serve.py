@@ -136,8 +136,10 @@ def test_what_was_acknowledged_survives_a_kill(
         lambda: client.jobs.get_run(run_id).state.life_cycle_state == RunLifeCycleState.RUNNING,
         "running",
     )
+    starting = client.clusters.create(cluster_name="starting", **spec).cluster_id
     processes = descendants(server.process.pid)
     assert len(processes) >= 2
+    assert stat.S_IMODE((server.home / "secrets.key").stat().st_mode) == 0o600
     server.kill()
     wait_until(lambda: not any(map(alive, processes)), "the end of what the server had started")
 
@@ -146,6 +148,7 @@ def test_what_was_acknowledged_survives_a_kill(
     cluster = client.clusters.get(cluster_id)
     assert cluster.state == State.TERMINATED
     assert cluster.termination_reason.code.value == "COMMUNICATION_LOST"
+    assert client.clusters.get(starting).state == State.TERMINATED
     (status,) = client.libraries.cluster_status(cluster_id)
     assert (status.library, status.status) == (library, LibraryInstallStatus.PENDING)
     assert client.workspace.get_status("/Shared/p/sleep").object_id == object_id

@@ -162,7 +162,8 @@ def perform(dbx: Dbx) -> Callable[..., Any]:
 
 @pytest.fixture
 def dbx(project: Path, local: local_process.Server) -> Iterator[Dbx]:
-    """The project with its doors, on the local workspace."""
+    """The project with its doors, on the local workspace, where nothing of it is yet."""
     opened = Dbx(project)
+    opened.workspace.delete("/Shared/hello", recursive=True)
     yield opened
     opened.close()

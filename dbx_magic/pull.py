@@ -29,7 +29,7 @@ from .exchange import chosen_by, command, count, entries_of, open_base, root_of,
 from .plan import Change, Plan
 from .pulling import Came, Puller
 from .remote import Folder
-from .sending import new_backup
+from .sending import backup_line, new_backup
 from .sides import Sides, fetch, gather, look, settle, with_pending
 from .tree import Walk, read
 from .view import Block, Diff, Line, Symbol, View, counted, duration, size
@@ -68,7 +68,7 @@ class Pulled:
         lines: list[Block] = [Line(self.root, "✓", note=f"{words}, in {duration(self.seconds)}")]
         lines += [block for one in self.unsettled for block in one.view()]
         if self.backup:
-            lines.append(Line(f"What was there before is in {self.backup}", indent=1))
+            lines.append(backup_line("there before", self.backup))
         return lines
 
 
@@ -138,7 +138,7 @@ def pull(
             yield from pace.at(len(came))
         yield from _convert_again(dbx, base)
     result = _result(folder, sides, chosen, came, begun)
-    return replace(result, backup=str(backup.folder) if backup.folder.exists() else "")
+    return replace(result, backup=backup.place)
 
 
 def _with_texts(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from .comparison import Content, Remove, Send
@@ -15,10 +16,13 @@ from .notebook import EXTENSIONS
 from .project import Project, write
 from .remote import Folder, Seen
 from .tree import Entry, read
+from .view import Line
 
 _AGAIN = "It was left as it is there. Push again to see both sides."
 _OVERTAKEN = ("ABORTED", "RESOURCE_ALREADY_EXISTS")
 _TRIES = 5
+BACKUP_DAYS = 90
+_BACKUP_NAME = "%Y-%m-%d-%H%M%S-%f"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Backup:
 
     folder: Path
 
+    @property
+    def place(self) -> str:
+        """The folder, if anything had to be kept."""
+        return str(self.folder) if self.folder.exists() else ""
+
     def keep(self, path: str, content: Content, data: bytes) -> None:
         """Keep one object; a notebook gets the suffix of its language."""
         suffix = EXTENSIONS.get(content.language, "")  # type: ignore[call-overload]
@@ -45,9 +54,18 @@ class Backup:
 
 
 def new_backup(project: Project) -> Backup:
-    """A place for backups that no other has."""
-    name = datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S-%f")
-    return Backup(project.state_file("backups") / name)
+    """A place for backups that no other has; those whose days are over go."""
+    folder, now = project.state_file("backups"), datetime.now().astimezone()
+    oldest = (now - timedelta(days=BACKUP_DAYS)).strftime(_BACKUP_NAME)
+    for old in folder.glob("????-??-??-??????-*"):
+        if old.name < oldest:
+            shutil.rmtree(old, ignore_errors=True)
+    return Backup(folder / now.strftime(_BACKUP_NAME))
+
+
+def backup_line(was: str, place: str) -> Line:
+    """Say where a backup is, and until when."""
+    return Line(f"What was {was} is in {place}", note=f"for {BACKUP_DAYS} days", indent=1)
 
 
 class _ArrivedError(Exception):

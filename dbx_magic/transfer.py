@@ -31,7 +31,7 @@ from .plan import Change, Plan
 from .pushing import Pushing, must_fit, sending_of
 from .pushlock import PushLock
 from .remote import Folder, Seen
-from .sending import Backup, Sender, new_backup
+from .sending import Backup, Sender, backup_line, new_backup
 from .sides import Sides, gather, look, read_more, settle, with_pending
 from .tree import read
 from .view import Line, View, counted, duration, listed
@@ -66,7 +66,7 @@ class Pushed:
             only = f"only in the workspace: {listed(self.left)}"
             lines.append(Line(only, note="pull brings it here, push --prune removes it", indent=1))
         if self.backup:
-            lines.append(Line(f"What was overwritten is in {self.backup}", indent=1))
+            lines.append(backup_line("overwritten", self.backup))
         return lines
 
 
@@ -311,6 +311,6 @@ def _result(
         and one.path not in removed
         and one.there != FOLDER
     )
-    kept = str(backup.folder) if backup and backup.folder.exists() else ""
+    kept = backup.place if backup else ""
     seconds = time.monotonic() - begun
     return Pushed(folder.root, sent, removed, equal, left, size, kept, dry_run, seconds)

@@ -15,6 +15,7 @@ def dbx(dbx: Dbx, request: pytest.FixtureRequest) -> Dbx:
     settings = dbx.project.root / "dbx.toml"
     name = re.sub(r"\W+", "-", request.node.name)
     settings.write_text(settings.read_text() + f'root = "/Shared/{name}"\n')
+    dbx.refresh(dbx.project.root)
     return dbx
 
 

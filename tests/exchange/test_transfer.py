@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from place import edit_there, ipynb, pull, push, remote, source, write
 from dbx_magic import events, verbs
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import ConflictError, ProjectError, UsageError
+from dbx_magic.show import text
 
 
 def test_push_sends_notebooks_files_and_folders(dbx: Dbx, project: Path, root: str) -> None:
@@ -113,6 +115,22 @@ def test_force_overwrites_and_keeps_a_backup(dbx: Dbx, project: Path, root: str)
     assert remote(dbx, root)["python:greet"] == source('print("hello")')
     assert (Path(result.backup) / "greet.py").read_text() == source("print('theirs')")
     assert push(dbx).sent == ()
+
+
+def test_a_backup_is_kept_for_its_days_and_nothing_else_is_removed(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    push(dbx)
+    backups = dbx.project.state_file("backups")
+    yesterday = datetime.now().astimezone() - timedelta(days=1)
+    old, young, mine = "2020-01-02-030405-000006", f"{yesterday:%Y-%m-%d-%H%M%S-%f}", "2020 mine"
+    for name in (old, young, mine):
+        write(backups, f"{name}/greet.py", "x")
+    edit_there(dbx, f"{root}/greet", "print('theirs')")
+    result = push(dbx, force=True)
+    kept = {path.name for path in backups.iterdir()}
+    assert kept == {young, mine, Path(result.backup).name}
+    assert "for 90 days" in text(result.view())
 
 
 def test_an_object_removed_there_is_a_conflict(dbx: Dbx, project: Path, root: str) -> None:

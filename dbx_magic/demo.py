@@ -11,8 +11,15 @@ from typing import TypeVar
 
 from .cells import execute
 from .dbx import Dbx
+from .errors import PipelineError
 from .events import Note, Work
+from .follow import Followed, follow
+from .history import History, history
+from .pipelines import pipeline
+from .project import write
+from .publishing import Published
 from .rebuild import rebuild
+from .rollback import rollback
 from .runs import run
 from .settings import LOCAL
 from .setup import init
@@ -21,6 +28,8 @@ from .versions import commit
 from .view import Line, View, duration
 
 ResultT = TypeVar("ResultT")
+_EDITED = "workspace/islands.sql"
+_BEFORE, _AFTER = "order by all", "order by penguins desc"
 _CELL = """
 from palmerpenguins import load_penguins
 penguins = spark.createDataFrame(load_penguins().dropna())
@@ -30,20 +39,22 @@ display(penguins.groupBy("species", "island").count().orderBy("species", "island
 
 @dataclass(frozen=True)
 class Demonstrated:
-    """What the demo left for its user to look at."""
+    """What the demo left for its user to look at; ``commit`` is its first version."""
 
     folder: str
     cluster: str
     place: str
     commit: str
+    versions: History
     seconds: float
     command: str
 
     def view(self) -> View:
-        """Where everything is, and three commands to go on with."""
+        """The versions it made, where everything is, and three commands to go on with."""
         return [
+            *self.versions.view(),
             Line(f"All of it took {duration(self.seconds)}. It is yours to look at:", "✓"),
-            Line(f"{self.folder}   the project, at commit {self.commit}", indent=1),
+            Line(f"{self.folder}   the project", indent=1),
             Line(f"{self.place}   its notebooks in the local workspace", indent=1),
             Line(f"{self.cluster}   the cluster, which stops after an hour without work", indent=1),
             Line("Go on there:"),
@@ -54,7 +65,7 @@ class Demonstrated:
 
 
 def demo(dbx: Dbx, name: str = "penguins") -> Work[Demonstrated]:
-    """Go the whole way once: a project, its cluster, a cell, its notebooks, a run, a commit.
+    """Go the whole way once: from an empty folder to what the pipelines deployed, and back.
 
     Works on the local workspace, needs no account, and leaves a new folder behind.
 
@@ -70,17 +81,47 @@ def demo(dbx: Dbx, name: str = "penguins") -> Work[Demonstrated]:
         cluster = yield from _step("rebuild", rebuild(there), there)
         yield from _step("exec", execute(there, _CELL), there)
         pushed = yield from _step("push", push(there), there)
-        yield from _step(
-            "run penguins", run(there, "penguins", parameter={"island": "Biscoe"}), there
-        )
+        island = {"island": "Biscoe"}
+        yield from _step("run penguins", run(there, "penguins", parameter=island), there)
         yield from _step("run islands", run(there, "islands"), there)
-        version = yield from _step("commit", commit(there, message="Weigh the penguins"), there)
+
+        yield from _step("pipeline azure", pipeline(there, "azure"), there)
+        work = commit(there, message="Weigh the penguins", publish=True)
+        first = yield from _step("commit and publish", work, there)
+        yield from _deployed(there, first.published)
+
+        file = there.project.root / _EDITED
+        write(file, file.read_text(encoding="utf-8").replace(_BEFORE, _AFTER))
+        yield Note(f"In {_EDITED} the most penguins come first now; the cluster is as it was.")
+        work = commit(there, message="Show large islands first", publish=True)
+        second = yield from _step("commit and publish", work, there)
+        yield from _deployed(there, second.published)
+
+        back = rollback(there, first.commit, publish=True)
+        undone = yield from _step(f"rollback {first.commit[:7]}", back, there)
+        yield from _deployed(there, undone.published)
+        versions = history(there)
     finally:
         there.close()
     took = time.monotonic() - begin
     return Demonstrated(
-        made.root, cluster.cluster, pushed.root, version.commit[:7], took, _command()
+        made.root, cluster.cluster, pushed.root, first.commit[:7], versions, took, _command()
     )
+
+
+def _deployed(dbx: Dbx, published: Published | None) -> Work[None]:
+    """Tell which pipelines picked the commit up, and follow them."""
+    if published is not None:
+        for line in published.said.split("\n"):
+            yield Note(f"  {line}")
+    done: Followed = yield from _step("follow", follow(dbx), dbx)
+    if done.exit_code:
+        for block in done.view():
+            if isinstance(block, Line):
+                yield Note(f"{block.text}   {block.note}".rstrip(), block.symbol)
+        raise PipelineError(
+            "A pipeline failed; all before it is done.", "See its log: `follow --logs`"
+        )
 
 
 def _step(name: str, work: Work[ResultT], dbx: Dbx) -> Work[ResultT]:

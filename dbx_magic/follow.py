@@ -174,8 +174,10 @@ class _Following:
         for step in run.steps:
             key = (run.number, step.stage, step.name)
             met[key] += 1
-            if step.is_over and step.state != "skipped" and met[key] > self._steps[key]:
+            if step.is_over and met[key] > self._steps[key]:
                 self._steps[key] += 1
+                if step.state == "skipped" or (step.state == "succeeded" and not step.seconds):
+                    continue  # nothing that anybody waited for
                 stage = f"{step.stage}: " if step.stage else ""
                 words = f"{run.title} · {stage}{step.name}   {duration(step.seconds)}"
                 yield Note(words, _SYMBOLS.get(step.state, "!"))
@@ -210,8 +212,10 @@ class _Following:
 
 
 def _now(run: PipelineRun) -> str:
+    if run.state == "queued":
+        return "waits for its turn"
     under_way = [step.name for step in run.steps if step.state == "running"]
-    return under_way[0] if under_way else "waits for its turn"
+    return under_way[0] if under_way else "begins" if not run.steps else "goes on"
 
 
 def _step_words(step: StepRun) -> str:

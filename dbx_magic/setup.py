@@ -17,6 +17,7 @@ from . import local_process
 from .dbx import Dbx
 from .errors import ConflictError, ProjectError, UsageError
 from .events import Planned, Work
+from .local_remote import LocalRemote
 from .notebook import render_ipynb
 from .plan import Change, Plan
 from .project import SPEC, write
@@ -31,6 +32,7 @@ if sys.version_info >= (3, 11):
 else:
     from importlib.abc import Traversable
 
+_LOCAL_REMOTE = "the remote local, which runs the pipelines of what is published to it here"
 _IGNORED = ".ipynb_checkpoints/\n__pycache__/\n.venv/\n"
 
 
@@ -86,8 +88,8 @@ def init(
     steps = tuple(Write(path, text) for path, text in wanted.items() if not (root / path).exists())
     repository = not _in_repository(root)
     changes = [Change("+", step.path) for step in steps]
-    if repository:
-        changes.append(Change("+", "a git repository"))
+    new: tuple[str, ...] = ("a git repository", _LOCAL_REMOTE) if repository else ()
+    changes += (Change("+", what) for what in new)
     plan = Plan(f"{root} becomes a project", steps, tuple(changes), f"init {name}".strip())
     kept = tuple(path for path in wanted if (root / path).exists())
     if dry_run:
@@ -100,8 +102,8 @@ def init(
     dbx.refresh(root)
     if repository:
         dbx.repo.run("init", "-q", "-b", "main")
-    made = tuple(step.path for step in steps) + (("a git repository",) if repository else ())
-    return Initialised(str(root), made, kept)
+        LocalRemote.create(dbx.repo, root.name)
+    return Initialised(str(root), (*(step.path for step in steps), *new), kept)
 
 
 def _new_root(dbx: Dbx, name: str) -> Path:

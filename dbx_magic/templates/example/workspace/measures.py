@@ -3,6 +3,10 @@
 
 def heaviest(penguins):
     """Name the species with the highest average mass, and that mass in grams."""
-    means = penguins.groupBy("species").avg("body_mass_g").collect()
-    top = max(means, key=lambda row: row[1])
-    return top[0], top[1]
+    return largest(penguins.groupBy("species").avg("body_mass_g").collect())
+
+
+def largest(means):
+    """Give the pair of a name and a mean with the largest mean."""
+    name, mean = max(means, key=lambda pair: pair[1])
+    return name, mean

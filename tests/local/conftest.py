@@ -138,9 +138,28 @@ def client(server: Server) -> WorkspaceClient:
 
 
 @pytest.fixture(scope="session")
-def shared_cluster(client: WorkspaceClient, spec: dict[str, Any]) -> str:
+def becomes(client: WorkspaceClient) -> Callable[..., Any]:
+    """Wait until a cluster is in a state; it is given back.
+
+    The SDK sleeps for seconds between its looks; the workspace holds each until something changes.
+    """
+
+    def wait(cluster_id: str, state: State) -> Any:
+        return _wait_until(
+            lambda: (cluster := client.clusters.get(cluster_id)).state == state and cluster,
+            f"{cluster_id} {state.value}",
+        )
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(
+    client: WorkspaceClient, spec: dict[str, Any], becomes: Callable[..., Any]
+) -> str:
     """The id of a cluster that tests may run code on, and must leave running."""
-    return str(client.clusters.create_and_wait(cluster_name="shared", **spec).cluster_id)
+    created = client.clusters.create(cluster_name="shared", **spec)
+    return str(becomes(created.cluster_id, State.RUNNING).cluster_id)
 
 
 @pytest.fixture

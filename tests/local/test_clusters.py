@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import DatabricksError, InvalidParameterValue, ResourceDoesNotExist
+from databricks.sdk.errors import DatabricksError, InvalidParameterValue
 from databricks.sdk.errors.platform import InvalidState
 from databricks.sdk.service.compute import (
     AutoScale,
@@ -32,21 +32,38 @@ from databricks.sdk.service.workspace import ImportFormat
 Spec = dict[str, Any]
 
 
+OLD_SPEC = {
+    "cluster_name": "old",
+    "spark_version": "6.0.x-scala2.11",
+    "node_type_id": "Standard_DS3_v2",
+    "num_workers": "1",
+    "ssh_public_keys": [],
+    "init_scripts": [],
+    "enable_elastic_disk": "false",
+    "autotermination_minutes": 1,
+    "cluster_log_conf": {"dbfs": {"destination": "dbfs:/cluster_logs"}},
+    "spark_conf": {"spark.sql.execution.arrow.enabled": "true"},
+    "some_new_field": {"kept": True},
+}
+
+
 @pytest.fixture(scope="module", autouse=True)
-def idle_cluster(client: WorkspaceClient, spec: Spec) -> str:
+def idle_cluster(client: WorkspaceClient) -> str:
     """A cluster that nobody uses from the first test of this file to the last."""
-    waiting = client.clusters.create(cluster_name="idle", autotermination_minutes=1, **spec)
-    return str(waiting.cluster_id)
+    created: Any = client.api_client.do("POST", "/api/2.0/clusters/create", body=OLD_SPEC)
+    return str(created["cluster_id"])
 
 
-def test_a_cluster_lives_and_ends(client: WorkspaceClient, spec: Spec) -> None:
+def test_a_cluster_lives_and_ends(
+    client: WorkspaceClient, spec: Spec, becomes: Callable[..., Any]
+) -> None:
     began = time.monotonic()
     cluster_id = client.clusters.create(
         cluster_name="life", custom_tags={"a": "b"}, **spec
     ).cluster_id
     listed = {cluster.cluster_id: cluster for cluster in client.clusters.list()}
     assert listed[cluster_id].state == State.PENDING
-    running = client.clusters.wait_get_cluster_running(cluster_id)
+    running = becomes(cluster_id, State.RUNNING)
     # Scripts that wait for PENDING in the list must have had the time to see it.
     assert time.monotonic() - began >= 2.0
     assert running.custom_tags == {"a": "b"}
@@ -58,17 +75,25 @@ def test_a_cluster_lives_and_ends(client: WorkspaceClient, spec: Spec) -> None:
 
     with pytest.raises(InvalidState, match="unexpected state Running"):
         client.clusters.start(cluster_id)
-    ended = client.clusters.delete_and_wait(cluster_id)
-    assert ended.state == State.TERMINATED
-    assert ended.termination_reason.code == TerminationReasonCode.USER_REQUEST
-    assert ended.termination_reason.parameters["username"].endswith("@local")
+    client.clusters.resize(cluster_id, num_workers=3)
+    assert len(becomes(cluster_id, State.RUNNING).executors) == 3
+    client.clusters.edit(
+        cluster_id, cluster_name="changed", **{**spec, "spark_version": "15.4.x-scala2.12"}
+    )
+    assert client.clusters.get(cluster_id).state in (State.RESTARTING, State.RUNNING)
+    edited = becomes(cluster_id, State.RUNNING)
+    assert (edited.cluster_name, edited.spark_version) == ("changed", "15.4.x-scala2.12")
+    assert edited.last_restarted_time
+    assert edited.spark_context_id != running.spark_context_id
+    kinds = [event.type.value for event in client.clusters.events(cluster_id)]
+    assert {"RESIZING", "UPSIZE_COMPLETED", "EDITED", "RESTARTING"} <= set(kinds)
 
     client.clusters.delete(cluster_id)
-    client.clusters.start_and_wait(cluster_id)
+    ended = becomes(cluster_id, State.TERMINATED)
+    assert ended.termination_reason.code == TerminationReasonCode.USER_REQUEST
+    assert ended.termination_reason.parameters["username"].endswith("@local")
+    client.clusters.delete(cluster_id)
     client.clusters.permanent_delete(cluster_id)
-    assert cluster_id not in {cluster.cluster_id for cluster in client.clusters.list()}
-    with pytest.raises(ResourceDoesNotExist, match=f"Cluster {cluster_id} does not exist"):
-        client.clusters.get(cluster_id)
 
 
 def test_events_tell_the_life_of_a_cluster(client: WorkspaceClient, cluster_id: str) -> None:
@@ -77,25 +102,6 @@ def test_events_tell_the_life_of_a_cluster(client: WorkspaceClient, cluster_id: 
     assert kinds[:3] == ["CREATING", "RUNNING", "DRIVER_HEALTHY"]
     assert events[0].details.user.endswith("@local")
     assert [event.timestamp for event in events] == sorted(event.timestamp for event in events)
-
-
-def test_resize_restart_and_edit(client: WorkspaceClient, spec: Spec) -> None:
-    cluster = client.clusters.create_and_wait(cluster_name="changing", **spec)
-    cluster_id = cluster.cluster_id
-    resized = client.clusters.resize_and_wait(cluster_id, num_workers=3)
-    assert (resized.num_workers, resized.state) == (3, State.RUNNING)
-    assert len(resized.executors) == 3
-    client.clusters.edit(
-        cluster_id, cluster_name="changed", **{**spec, "spark_version": "15.4.x-scala2.12"}
-    )
-    assert client.clusters.get(cluster_id).state in (State.RESTARTING, State.RUNNING)
-    edited = client.clusters.wait_get_cluster_running(cluster_id)
-    assert (edited.cluster_name, edited.spark_version) == ("changed", "15.4.x-scala2.12")
-    assert edited.last_restarted_time
-    assert edited.spark_context_id != cluster.spark_context_id
-    kinds = [event.type.value for event in client.clusters.events(cluster_id)]
-    assert {"RESIZING", "UPSIZE_COMPLETED", "EDITED", "RESTARTING"} <= set(kinds)
-    client.clusters.permanent_delete(cluster_id)
 
 
 def test_autoscale_update_pin_and_owner(client: WorkspaceClient, spec: Spec) -> None:
@@ -169,29 +175,18 @@ def test_a_spec_that_cannot_work_is_refused(
     assert len(list(client.clusters.list())) == before
 
 
-def test_a_spec_of_years_ago_is_taken_whole(client: WorkspaceClient) -> None:
-    body = {
-        "cluster_name": "old",
-        "spark_version": "6.0.x-scala2.11",
-        "node_type_id": "Standard_DS3_v2",
-        "num_workers": "1",
-        "ssh_public_keys": [],
-        "init_scripts": [],
-        "enable_elastic_disk": "false",
-        "autotermination_minutes": 120,
-        "cluster_log_conf": {"dbfs": {"destination": "dbfs:/cluster_logs"}},
-        "spark_conf": {"spark.sql.execution.arrow.enabled": "true"},
-        "some_new_field": {"kept": True},
-    }
-    created: Any = client.api_client.do("POST", "/api/2.0/clusters/create", body=body)
-    got: Any = client.api_client.do("GET", "/api/2.0/clusters/get", query=created)
+def test_a_spec_of_years_ago_is_taken_whole(
+    client: WorkspaceClient, idle_cluster: str, wait_until: Callable[..., Any]
+) -> None:
+    query = {"cluster_id": idle_cluster}
+    got: Any = client.api_client.do("GET", "/api/2.0/clusters/get", query=query)
     assert got["spark_version"] == "6.0.x-scala2.11"
     assert got["num_workers"] == 1
     assert got["some_new_field"] == {"kept": True}
-    assert got["state"] == "PENDING"
-    running = client.clusters.wait_get_cluster_running(created["cluster_id"])
-    assert running.state_message.startswith("The local workspace has no 6.0.x-scala2.11")
-    client.clusters.permanent_delete(created["cluster_id"])
+    warning = "The local workspace has no 6.0.x-scala2.11"
+    wait_until(
+        lambda: client.clusters.get(idle_cluster).state_message.startswith(warning), "the warning"
+    )
 
 
 def test_what_can_only_be_done_to_a_running_cluster(client: WorkspaceClient, spec: Spec) -> None:

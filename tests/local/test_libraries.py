@@ -62,17 +62,22 @@ def run(client: WorkspaceClient, cluster_id: str, code: str) -> Any:
 
 
 def test_a_library_is_remembered_installed_and_removed(
-    client: WorkspaceClient, spec: dict[str, Any], wheel: str, wait_until: Callable[..., Any]
+    client: WorkspaceClient,
+    spec: dict[str, Any],
+    wheel: str,
+    wait_until: Callable[..., Any],
+    becomes: Callable[..., Any],
 ) -> None:
     cluster_id = client.clusters.create(cluster_name="libraries", **spec).cluster_id
-    client.clusters.delete_and_wait(cluster_id)
+    client.clusters.delete(cluster_id)
+    becomes(cluster_id, State.TERMINATED)
     # Asked for while the cluster does not run: applied when it starts.
     client.libraries.install(cluster_id, [Library(whl=wheel)])
     (status,) = statuses(client, cluster_id)
     assert (status.library.whl, status.status) == (wheel, LibraryInstallStatus.PENDING)
     assert status.is_library_for_all_clusters is False
 
-    client.clusters.start_and_wait(cluster_id)
+    client.clusters.start(cluster_id)
     wait_until(lambda: statuses(client, cluster_id)[0].status == INSTALLED, "installing")
     hello = "import greeting; greeting.hello()"
     assert run(client, cluster_id, hello).data == "'hello from the wheel'"
@@ -81,7 +86,8 @@ def test_a_library_is_remembered_installed_and_removed(
     (status,) = statuses(client, cluster_id)
     assert status.status == LibraryInstallStatus.UNINSTALL_ON_RESTART
     assert run(client, cluster_id, hello).data == "'hello from the wheel'"
-    client.clusters.restart_and_wait(cluster_id)
+    client.clusters.restart(cluster_id)
+    becomes(cluster_id, State.RUNNING)
     assert statuses(client, cluster_id) == []
     assert "ModuleNotFoundError" in run(client, cluster_id, hello).cause
     client.clusters.permanent_delete(cluster_id)

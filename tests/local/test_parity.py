@@ -120,7 +120,7 @@ def test_cluster_policies(client: WorkspaceClient) -> None:
 
 
 def test_clusters(
-    client: WorkspaceClient, spec: dict[str, Any], wait_until: Callable[..., Any]
+    client: WorkspaceClient, spec: dict[str, Any], becomes: Callable[..., Any]
 ) -> None:
     with whole(client.clusters) as clusters:
         assert spec["spark_version"] in {one.key for one in clusters.spark_versions().versions}
@@ -130,22 +130,15 @@ def test_clusters(
         assert zones.default_zone in zones.zones
 
         key = clusters.create(cluster_name="parity", **spec).cluster_id
-
-        def becomes(state: State) -> Any:
-            # The SDK would sleep between its looks; the workspace holds each until it changes.
-            return wait_until(
-                lambda: (one := clusters.get(key)).state == state and one, state.value
-            )
-
         assert clusters.get(key).state == State.PENDING
         assert key in {one.cluster_id for one in clusters.list()}
-        first = becomes(State.RUNNING)
+        first = becomes(key, State.RUNNING)
         clusters.resize(key, num_workers=2)
-        assert becomes(State.RUNNING).num_workers == 2
+        assert becomes(key, State.RUNNING).num_workers == 2
         clusters.restart(key)
-        assert becomes(State.RUNNING).spark_context_id != first.spark_context_id
+        assert becomes(key, State.RUNNING).spark_context_id != first.spark_context_id
         clusters.delete(key)
-        becomes(State.TERMINATED)
+        becomes(key, State.TERMINATED)
 
         clusters.edit(key, cluster_name="edited", **spec)
         assert (clusters.get(key).cluster_name, clusters.get(key).num_workers) == ("edited", 1)

@@ -135,11 +135,12 @@ class Puller:
             self._put(step.path, file, data)
             return Came(step.path, file, "taken")
         file = self._file(step.path)
-        if entry.content not in (None, self._sides.base.get(step.path)):
+        before = read(self._project, entry)  # refuses if it was saved since it was looked at
+        if entry.content != self._sides.base.get(step.path):
             self._keep(file)
         if content.kind == "notebook" and (file != entry.file or file.endswith(".ipynb")):
             # What it was here is taken as what it was before, so that all edits are theirs.
-            local, before = self._full(file).read_bytes(), read(self._project, entry)
+            local = self._full(file).read_bytes()
             data = incoming(file, local, before, data, content.language).data
         elif content.language != entry.content.language:
             self._clear(step.path)

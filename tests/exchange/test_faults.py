@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from place import edit_there, pull, push, remote, source, write
+from place import edit_there, perform, pull, push, remote, source, write
 from wire import Fault, Request, Wire, running, status
 
 from dbx_magic import verbs
@@ -98,7 +98,7 @@ def test_a_push_arrives_whatever_happens_to_every_third_request(
     assert dbx.workspace.object(f"{root}/.dbx/lock.json") is None
 
 
-@pytest.mark.parametrize("name", ["busy", "cut", "cut after it was done", "garbage", "too late"])
+@pytest.mark.parametrize("name", [name for name in FAULTS if "after" not in name])
 def test_a_pull_arrives_whatever_happens_to_every_third_request(
     dbx: Dbx, project: Path, root: str, local: Server, wire: tuple[Wire, str], name: str
 ) -> None:
@@ -187,6 +187,55 @@ def test_a_push_that_is_refused_in_the_middle_says_why_and_goes_on_later(
     resumed = push(dbx)
     assert 0 < len(resumed.sent) < 25
     assert remote(dbx, root) == wanted
+
+
+def test_a_target_that_may_only_be_read_says_so_and_nothing_is_sent(
+    dbx: Dbx, project: Path, root: str, local: Server, wire: tuple[Wire, str]
+) -> None:
+    push(dbx)
+    before = remote(dbx, root)
+    line = through(wire, dbx, local)
+    fill(project, "first")
+    refused = Fault(status(403, code="PERMISSION_DENIED"))
+    writes = ("/workspace/import", "/workspace/mkdirs", "/workspace/delete", "/import-file")
+
+    def fault(request: Request) -> Fault | None:
+        is_write = any(name in request.path for name in writes)
+        return refused if request.method == "POST" and is_write else None
+
+    line.faults = fault
+    with pytest.raises(WorkspaceError, match="a fault of the test"):
+        push(dbx)
+    # To read is all that these two need.
+    assert len(perform(dbx, "diff", names=True).objects) == 24
+    edit_there(Dbx(project), f"{root}/greet", "theirs")
+    assert pull(dbx).taken == ("greet",)
+    line.faults = lambda _: None
+    assert remote(dbx, root) == before | {"python:greet": source("theirs")}
+    assert len(push(dbx).sent) == 24
+
+
+def test_a_file_saved_while_a_pull_runs_is_not_overwritten(
+    dbx: Dbx, project: Path, root: str, local: Server, wire: tuple[Wire, str]
+) -> None:
+    for name in ("data.csv", "train.py"):
+        write(project, f"workspace/{name}", source("base") if name == "train.py" else "base")
+    push(dbx)
+    dbx.workspace.put(f"{root}/data.csv", b"theirs", "RAW")
+    edit_there(dbx, f"{root}/train", "theirs")
+    line = through(wire, dbx, local)
+
+    def fault(request: Request) -> Fault | None:
+        if "/workspace/export" in request.path:  # all files have been looked at by then
+            write(project, "workspace/data.csv", "saved meanwhile")
+            write(project, "workspace/train.py", source("saved meanwhile"))
+        return None
+
+    line.faults = fault
+    result = pull(dbx)
+    assert {one.path for one in result.unsettled} == {"data.csv", "train"}
+    assert (project / "workspace/data.csv").read_text() == "saved meanwhile"
+    assert (project / "workspace/train.py").read_text() == source("saved meanwhile")
 
 
 def test_the_network_goes_away_and_comes_back(

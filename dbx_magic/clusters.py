@@ -274,7 +274,7 @@ def resize(dbx: Dbx, workers: str, cluster: str = "", *, timeout: float = TIMEOU
         UsageError: that is no size.
         WorkspaceError: the workspace does not give so many.
     """
-    size = _size(workers)
+    size = size_said(workers)
     found = yield from settled(dbx, str(cluster_meant(dbx, cluster)["cluster_id"]), timeout=timeout)
     cluster_id = str(found["cluster_id"])
     if found.get("state") == "RUNNING":
@@ -287,7 +287,12 @@ def resize(dbx: Dbx, workers: str, cluster: str = "", *, timeout: float = TIMEOU
     return _after(found, f"has {size_words(found)}")
 
 
-def _size(workers: str) -> Mapping[str, object]:
+def size_said(workers: str) -> Mapping[str, object]:
+    """Read a size as people write it: ``3``, or ``2-8`` for one that scales.
+
+    Raises:
+        UsageError: that is no size.
+    """
     shape = re.fullmatch(r"(\d+)(?:\s*[-–]\s*(\d+))?", workers.strip())
     if shape is None or (shape[2] and int(shape[1]) > int(shape[2])):
         raise UsageError(f"{workers!r} is no size.", "Write 3, or 2-8 for one that scales.")

@@ -11,6 +11,7 @@ from typing import Any
 from .errors import ProjectError
 
 Path = tuple[str | int, ...]
+_WIDTH = 100
 _SPACE = re.compile(r"\s*")
 
 
@@ -21,6 +22,7 @@ class Document:
         self.where = where
         self._text = text
         self._offsets: dict[Path, int] = {}
+        self._ends: dict[str, int] = {}  # of the fields of the object itself
         try:
             self.value: Any = json.loads(text)
         except json.JSONDecodeError as error:
@@ -37,6 +39,49 @@ class Document:
         while path not in self._offsets and path:
             path = path[:-1]
         return self._at(self._offsets[path]) if path else self.where
+
+    def with_field(self, name: str, value: Any) -> str:
+        """The text with one of its fields set, or taken away; everything else stays as it stands.
+
+        >>> Document('{ "a": 1,  "b": [2] }', "").with_field("a", 3)
+        '{ "a": 3,  "b": [2] }'
+        """
+        if value == self.value.get(name) and type(value) is type(self.value.get(name)):
+            return self._text
+        names = list(self._ends)
+        if name in names and value is None:
+            return self._without(names, names.index(name))
+        if name in names:
+            start = self._skip(self._skip(scanstring(self._text, self._offsets[name,] + 1)[1]) + 1)
+            end = self._ends[name]
+            written = _written(value, self._indent, flat="\n" not in self._text[start:end])
+            return self._text[:start] + written + self._text[end:]
+        if value is None:
+            return self._text
+        indent = self._indent
+        written = f"{json.dumps(name)}: {_written(value, indent)}"
+        gap = f"\n{indent}" if indent or not names else " "
+        if names:
+            at = self._ends[names[-1]]
+            return f"{self._text[:at]},{gap}{written}{self._text[at:]}"
+        return f"{{{gap}{written}\n}}\n"
+
+    def _without(self, names: list[str], index: int) -> str:
+        start, end = self._offsets[names[index],], self._ends[names[index]]
+        if index + 1 < len(names):
+            end = self._offsets[names[index + 1],]
+        elif index:
+            start = self._ends[names[index - 1]]
+        return self._text[:start] + self._text[end:]
+
+    @property
+    def _indent(self) -> str:
+        """What stands before a field on its line; nothing when all stands on one line."""
+        first = min((self._offsets[name,] for name in self._ends), default=0)
+        line = self._text[self._text.rfind("\n", 0, first) + 1 : first]
+        if not self._ends:
+            return "  "
+        return "" if line.strip() else line
 
     def _at(self, offset: int) -> str:
         line = self._text.count("\n", 0, offset) + 1
@@ -61,7 +106,10 @@ class Document:
                 part, end = scanstring(self._text, at + 1)
                 self._once((*path, part), at)
                 at = self._skip(self._skip(end) + 1)
-            at = self._skip(self._read(at, (*path, part)))
+            end = self._read(at, (*path, part))
+            if not path:
+                self._ends[str(part)] = end
+            at = self._skip(end)
             if self._text[at] == ",":
                 at = self._skip(at + 1)
             number += 1
@@ -74,6 +122,27 @@ class Document:
                 f'{self._at(at)}: "{path[-1]}" is there twice, first in {first}.', "Keep one."
             )
         self._offsets[path] = at
+
+
+def _written(value: Any, indent: str, *, flat: bool = False) -> str:
+    """Write a value: a long list or object with a line for each of its parts."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, list | dict) or not value or not indent:
+        return line
+    if flat and len(line) <= _WIDTH - len(indent):
+        return line
+    inner = indent * 2
+    if isinstance(value, dict):
+        parts = [
+            f"{json.dumps(key)}: {json.dumps(item, ensure_ascii=False)}"
+            for key, item in value.items()
+        ]
+        return "{\n" + ",\n".join(inner + part for part in parts) + f"\n{indent}}}"
+    return (
+        "[\n"
+        + ",\n".join(inner + json.dumps(item, ensure_ascii=False) for item in value)
+        + f"\n{indent}]"
+    )
 
 
 def _words(error: json.JSONDecodeError) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LANGUAGES = ("python", "sql", "scala", "r", "sh")
 
 # Verbs whose result, when nothing is asked of them in particular, is shown as a panel.
-LIVE = ("clusters", "history")
+LIVE = ("clusters", "history", "spec")
 
 _PLAIN_CELL = "as in a Databricks notebook"
 _LOCAL_CELL = re.compile(r"\s*%%dbx[ \t]+local[ \t]*(?:\n|\Z)")

@@ -167,3 +167,16 @@ def dbx(project: Path, local: local_process.Server) -> Iterator[Dbx]:
     opened.workspace.delete("/Shared/hello", recursive=True)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def opened(dbx: Dbx) -> Callable[[str], Any]:
+    """Open a panel of the project, as `%dbx ui` does."""
+    from dbx_magic.widgets import panel_of
+
+    def opened(name: str) -> Any:
+        panel = panel_of(name, dbx)
+        assert panel.ready.wait(120)
+        return panel
+
+    return opened

@@ -1,13 +1,11 @@
-"""The panels, pressed and typed into as from a notebook, on the real local workspace."""
+"""The panels of clusters, push, commit and history, on the real local workspace."""
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,81 +14,12 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import MarkdownExporter
+from panels import labels, press, settle, spec_with, text, until, words
 
 from dbx_magic.dbx import Dbx
-from dbx_magic.widgets import panel_of
 from dbx_magic.widgets.parts import aligned
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-
-
-def until(condition: Callable[[], object], panel: Any) -> None:
-    """Wait until something is so; what the panel shows is told when it never is."""
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, text(panel)
-        time.sleep(0.02)
-
-
-def settle(panel: Any) -> None:
-    """Wait until the panel has nothing under way."""
-    until(panel.doing.idle.is_set, panel)
-
-
-def text(panel: Any) -> str:
-    """All that the panel shows at this moment, as HTML and labels."""
-    shown = html.unescape("\n".join(_texts(panel.box))).replace("\u00a0", " ")
-    return re.sub(r"<style>.*?</style>|\n(?=\n)", "", shown, flags=re.DOTALL)
-
-
-def _texts(item: Any) -> Iterator[str]:
-    if item.layout.display == "none":
-        return
-    for name in ("description", "value"):
-        yield str(getattr(item, name, ""))
-    yield from map(str, getattr(item, "_options_labels", ()))
-    for child in getattr(item, "children", ()):
-        yield from _texts(child)
-
-
-def press(panel: Any, label: str) -> None:
-    """Press the button with this label, as it can be seen now."""
-    found = [item for item in _buttons(panel.box) if item.description == label]
-    assert found, f"no button {label!r} in:\n{text(panel)}"
-    assert not found[0].disabled, f"{label!r} cannot be pressed now"
-    found[0].click()
-
-
-def _buttons(item: Any) -> Iterator[Any]:
-    if item.layout.display == "none":
-        return
-    if type(item).__name__ == "Button":
-        yield item
-    for child in getattr(item, "children", ()):
-        yield from _buttons(child)
-
-
-def labels(panel: Any) -> list[str]:
-    """The buttons that can be pressed now."""
-    return [item.description for item in _buttons(panel.box) if not item.disabled]
-
-
-@pytest.fixture
-def opened(dbx: Dbx) -> Callable[[str], Any]:
-    """Open a panel of the project."""
-
-    def opened(name: str) -> Any:
-        panel = panel_of(name, dbx)
-        until(panel.ready.is_set, panel)
-        return panel
-
-    return opened
-
-
-def spec_with(dbx: Dbx, **fields: Any) -> None:
-    """Write other fields into the project's cluster spec."""
-    path = dbx.project.spec_path
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields, indent=2))
 
 
 @pytest.mark.usefixtures("no_clusters")
@@ -392,11 +321,6 @@ class TestHistory:
         until(lambda: len(history.list.options) == 1, history)
         history.of.value = "nothing of the kind"
         until(lambda: "There was never a notebook or file" in text(history), history)
-
-
-def words(panel: Any) -> str:
-    """What the panel shows, without its marks."""
-    return re.sub("<[^>]*>", "", text(panel))
 
 
 def git(folder: Path, *arguments: str) -> str:

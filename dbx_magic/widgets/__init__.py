@@ -19,6 +19,7 @@ PANELS: Mapping[str, str] = {
     "push": "push_panel.PushPanel",
     "commit": "commit_panel.CommitPanel",
     "history": "history_panel.HistoryPanel",
+    "spec": "spec_editor.SpecEditor",
 }
 
 _PATIENCE = 5.0  # seconds until the picture is of something

@@ -88,7 +88,7 @@ class CommitPanel:
         """Keep what was committed, and go on with what the pipelines make of it."""
         self.committed = committed
         self.message.value = ""
-        self.doing.result = None
+        self.doing.forget()
         published = committed.published
         if published and published.remote == NAME and published.commits and not published.review:
             self.doing.perform("follow", commit=published.commit)

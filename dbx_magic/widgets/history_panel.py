@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import ipywidgets as widgets
@@ -16,24 +15,21 @@ from .parts import above, aligned, button, error_words, offer, panel, row, wide
 from .work import Doing, Live, Place
 
 _ROWS = 50
-_LIST_ROWS = 8
 
 
 class HistoryPanel:
     """The panel of the versions."""
 
     def __init__(self, place: Place) -> None:
-        self.ready = threading.Event()
         self.history: History | DbxError | None = None
         self.of = widgets.Text(
             description="Only of",
+            style={"description_width": "initial"},
             placeholder="a notebook, a file, or cluster",
             continuous_update=False,
             layout=wide(flex="1 1 12em", max_width="32em"),
         )
-        self.list = above(
-            widgets.Select(description="Versions", rows=_LIST_ROWS, layout=wide(height="auto"))
-        )
+        self.list = above(widgets.Select(description="Choose one", layout=wide(height="auto")))
         self.about = widgets.HTML()
         self.told = widgets.HTML()
         self.publish = widgets.Checkbox(description="Publish it", indent=False, layout=wide())
@@ -55,6 +51,7 @@ class HistoryPanel:
             self.told,
         )
         self._reading = Live(place, self._show)
+        self.ready = self._reading.shown
         self._comparing = Live(place, self._show_told)
         self.of.observe(lambda _: self.look(), "value")
         self.list.observe(lambda _: self._draw_chosen(), "value")
@@ -101,7 +98,6 @@ class HistoryPanel:
             [(label, item.commit) for label, item in zip(labels, self._versions, strict=True)],
         )
         self._draw_chosen()
-        self.ready.set()
 
     def _changed(self) -> None:
         self._draw_chosen()

@@ -14,18 +14,21 @@ from dbx_magic.view import Line
 # Lists line up like tables; colours are the theme's own, light or dark.
 _CSS = """
 .dbx-panel { padding: 4px 0; max-width: 72em; }
-.dbx-panel select { font-family: var(--jp-code-font-family, monospace);
+.dbx-panel select, .dbx-panel .dbx-code textarea {
+  font-family: var(--jp-code-font-family, monospace);
   font-size: var(--jp-code-font-size, 13px); }
 .dbx-panel .dbx-above { flex-direction: column; align-items: stretch; height: auto; }
 .dbx-panel .dbx-above > label { width: auto; text-align: left; }
-.dbx-panel .dbx-above > select, .dbx-panel .dbx-above > textarea { width: 100%; max-width: 100%;
-  box-sizing: border-box; margin: 0; }
+.dbx-panel .dbx-above > select, .dbx-panel .dbx-above > textarea,
+.dbx-panel .dbx-above > input { width: 100%; max-width: 100%;
+  flex: none; box-sizing: border-box; margin: 0; }
 .dbx-panel progress { width: 100%; max-width: 40em; accent-color: var(--jp-brand-color1); }
 .dbx-panel .widget-html-content { line-height: 1.5; overflow-wrap: anywhere; }
 .dbx-panel .widget-html, .dbx-panel .jupyter-widgets.widget-html { height: auto; }
 .dbx-panel button:focus-visible, .dbx-panel select:focus-visible, .dbx-panel input:focus-visible,
 .dbx-panel textarea:focus-visible { outline: 2px solid var(--jp-brand-color1); }
 """
+_LEAST_ROWS, _MOST_ROWS = 3, 10
 _NO_BREAK = "\u00a0"
 
 
@@ -89,6 +92,7 @@ def offer(items: widgets.Select, options: Sequence[tuple[str, str]]) -> None:
     if tuple(options) == tuple(items.options):
         return
     chosen = items.value
+    items.rows = min(_MOST_ROWS, max(_LEAST_ROWS, len(options)))
     values = [value for _, value in options]
     with items.hold_sync():
         items.options = options

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +10,13 @@ import ipywidgets as widgets
 from dbx_magic.cluster_state import ENDED, READY, state_symbol, state_words
 from dbx_magic.clusters import ClusterRow, Clusters
 from dbx_magic.errors import DbxError
+from dbx_magic.rebuild import Rebuilt
 from dbx_magic.show import addressed, markup, view_of
 from dbx_magic.view import Line, View, counted
 
 from .parts import above, aligned, button, error_words, offer, panel, row, wide
 from .work import Doing, Live, Place
 
-_LIST_ROWS = 8
 _SECONDS = 10.0
 _SECONDS_IN_BETWEEN = 2.0
 
@@ -26,16 +25,15 @@ class Picker:
     """The panel of the clusters."""
 
     def __init__(self, place: Place) -> None:
-        self.ready = threading.Event()
         self.clusters: Clusters | DbxError | None = None
+        self._made = ""  # by a rebuild, to be chosen when it is in the list
         self.filter = widgets.Text(
             description="Filter",
+            style={"description_width": "initial"},
             placeholder="name, state, runtime, person",
             layout=wide(flex="1 1 12em", max_width="32em"),
         )
-        self.list = above(
-            widgets.Select(description="Clusters", rows=_LIST_ROWS, layout=wide(height="auto"))
-        )
+        self.list = above(widgets.Select(description="Choose one", layout=wide(height="auto")))
         self.about = widgets.HTML()
         self.told = widgets.HTML()
         self.pick_button = button("Pick", self._pick, "Run cells and notebooks on it")
@@ -69,6 +67,7 @@ class Picker:
             self.told,
         )
         self._live = Live(place, self._show, pause=_pause, is_seen=self._is_seen)
+        self.ready = self._live.shown
         self._telling = Live(place, self._show_told)
         self.filter.observe(lambda _: self._draw(), "value")
         self.list.observe(lambda _: self._draw_chosen(), "value")
@@ -104,7 +103,9 @@ class Picker:
     def _show(self, found: Clusters | DbxError) -> None:
         self.clusters = found
         self._draw()
-        self.ready.set()
+        if self._made and any(item.cluster_id == self._made for item in self._rows):
+            self.choose(self._made)
+            self._made = ""
 
     # What one can do
 
@@ -127,6 +128,8 @@ class Picker:
     def _changed(self) -> None:
         self._draw_chosen()
         if not self.doing.is_busy:
+            if isinstance(self.doing.result, Rebuilt) and not self.doing.result.dry_run:
+                self._made = self.doing.result.cluster_id
             self.look()
 
     def _tell(self, verb: str) -> Any:
@@ -163,10 +166,10 @@ class Picker:
         self.stop_button.disabled = busy or item is None or item.state in ENDED
         self.rebuild_button.disabled = busy or isinstance(self.clusters, DbxError)
         self.events_button.disabled = self.libraries_button.disabled = item is None
-        self.pick_button.button_style = "" if self.pick_button.disabled else "primary"
-        differs = any(one.equal is False for one in self._rows)
-        missing = isinstance(self.clusters, Clusters) and not self._rows
-        self.rebuild_button.button_style = "primary" if differs or missing else ""
+        self.pick_button.button_style = "" if self.pick_button.disabled else "info"
+        # What most people want next: their own cluster as its spec says, else the chosen one.
+        as_it_should_be = any(one.equal for one in self._rows)
+        self.rebuild_button.button_style = "" if as_it_should_be or busy else "primary"
 
     def _about(self, item: ClusterRow | None) -> str:
         if isinstance(self.clusters, DbxError):

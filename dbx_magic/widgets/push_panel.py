@@ -16,7 +16,6 @@ from .parts import above, aligned, button, error_words, offer, panel, row, wide
 from .work import Doing, Live, Place
 
 _MOST = 500
-_LIST_ROWS = 8
 
 
 class PushPanel:
@@ -28,13 +27,14 @@ class PushPanel:
             indent=False,
             layout=wide(),
         )
-        self.list = above(
-            widgets.Select(description="What differs", rows=_LIST_ROWS, layout=wide(height="auto"))
-        )
+        self.list = above(widgets.Select(description="What differs", layout=wide(height="auto")))
         self.sides = widgets.HTML()
         self.look_button = button("Refresh", self._propose, "Compare with the workspace")
         self.pull_button = button(
-            "Pull…", self._pull, "Merge here, by cell, what was edited there: shows the plan"
+            "Pull…",
+            self._pull,
+            "Merge here, by cell, what was edited there: shows the plan",
+            obvious=True,
         )
         self.overwrite_button = button(
             "Overwrite…", self._overwrite, "Shows a new plan; a backup is kept of what was there"

@@ -140,10 +140,14 @@ class Doing:
     def dismiss(self) -> None:
         """Forget what was shown."""
         if not self.is_busy:
-            self.verb, self.plan, self.result, self.error = "", None, None, None
-            self._notes.clear()
-            self.draw()
+            self.forget()
             self._changed()
+
+    def forget(self) -> None:
+        """Show nothing any more: a panel shows the result itself."""
+        self.verb, self.plan, self.result, self.error = "", None, None, None
+        self._notes.clear()
+        self.draw()
 
     # What is known
 
@@ -272,18 +276,23 @@ class Live:
         self._show = show
         self._pause = pause
         self._is_seen = is_seen
-        self._call: tuple[str, dict[str, Any]] | None = None
+        self._call: Callable[[Dbx], Any] | None = None
+        self.shown = threading.Event()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def look(self, verb: str, **arguments: Any) -> None:
+        """Perform a verb that only reads."""
+        self.read(lambda dbx: drive(perform(dbx, verb, arguments), lambda _: None))
+
+    def read(self, call: Callable[[Dbx], Any]) -> None:
         """Look now. What was asked for before and is not there yet is not shown any more."""
         with self._lock:
-            self._call = verb, arguments
+            self._call = call
             self._wake.set()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"dbx {verb}", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="dbx looks", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
@@ -296,11 +305,12 @@ class Live:
                     continue
                 dbx.refresh(self._place.folder, self._place.target)
                 try:
-                    result = drive(perform(dbx, *call), lambda _: None)
+                    result = call(dbx)
                 except DbxError as error:
                     result = error
                 if call is self._call:
                     self._show(result)
+                    self.shown.set()
 
     def _goes_on(self, result: Any) -> bool:
         """Wait for the next look; ``False`` when nobody wants one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -120,20 +120,26 @@ def _language_of(magic: str, rest: str) -> str:
 
 def _home_lines(lines: list[str], language: Language) -> set[int]:
     """Find the lines that stay home, with the blank ones that would be left at the cell's ends."""
-    home: set[int] = set()
-    for number, line in enumerate(lines):
-        if _HOME_LINE.match(line.rstrip("\\")) or (
-            number - 1 in home and lines[number - 1].endswith("\\")
-        ):
-            home.add(number)
-    if home and language == "python":
-        home -= _in_strings(lines, home)
+    home = matching_lines(_HOME_LINE, lines, in_python=language == "python")
     if home:
         for numbers in (range(len(lines)), reversed(range(len(lines)))):
             edge = list(_until_kept(numbers, lines, home))
             if home.intersection(edge):
                 home.update(edge)
     return home
+
+
+def matching_lines(
+    pattern: re.Pattern[str], lines: Sequence[str], *, in_python: bool = True
+) -> set[int]:
+    """Find the lines that begin like this, outside of strings, and those that continue one."""
+    found: set[int] = set()
+    for number, line in enumerate(lines):
+        if pattern.match(line.rstrip("\\")) or (
+            number - 1 in found and lines[number - 1].endswith("\\")
+        ):
+            found.add(number)
+    return found - _in_strings(lines, found) if found and in_python else found
 
 
 def _until_kept(numbers: range | Iterator[int], lines: list[str], home: set[int]) -> Iterator[int]:
@@ -144,7 +150,7 @@ def _until_kept(numbers: range | Iterator[int], lines: list[str], home: set[int]
         yield number
 
 
-def _in_strings(lines: list[str], candidates: set[int]) -> set[int]:
+def _in_strings(lines: Sequence[str], candidates: set[int]) -> set[int]:
     """Find those lines that only look like magics: they are inside a string."""
     plain = [
         re.sub(r"\S.*", "pass", line) if number in candidates else line

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 
-from IPython.display import DisplayHandle, display, publish_display_data
+from IPython.display import DisplayHandle, clear_output, display, publish_display_data
 
 from .events import Event, Progress, Shown
-from .output import Display, Failure, Stream
+from .output import TABLE, Clear, Display, Failure, Stream
 from .show import bundle
 
 # What is over sooner needs no progress.
@@ -29,11 +29,11 @@ class Screen:
             case Progress():
                 self._progress(bundle(event))
             case Shown(Stream(name, text)):
-                self._flush_progress()
                 _write(name, text)
-            case Shown(Display(data, metadata)):
-                self._flush_progress()
-                publish_display_data(dict(data), dict(metadata))
+            case Shown(Display() as shown):
+                _publish(shown)
+            case Shown(Clear(wait)):
+                clear_output(wait)
             case Shown(Failure() as failure):
                 _write("stderr", "\n".join(failure.traceback or (failure.sentence,)) + "\n")
             case _:
@@ -49,15 +49,18 @@ class Screen:
         else:
             self.handle.update(data, raw=True)
 
-    def _flush_progress(self) -> None:
-        if self.handle is not None and self.last:
-            self.close()
-
     def close(self) -> None:
         """Take the progress line away: what it told is over."""
         if self.handle is not None and self.last:
             self.handle.update({"text/plain": "", "text/html": ""}, raw=True)
         self.handle, self.last = None, ""
+
+
+def _publish(shown: Display) -> None:
+    # A table is in the HTML already; twice the data would make notebooks heavy.
+    data = {kind: value for kind, value in shown.data.items() if kind != TABLE}
+    transient = {"display_id": shown.display_id} if shown.display_id else None
+    publish_display_data(data, dict(shown.metadata), transient=transient, update=shown.updates)
 
 
 def _write(name: str, text: str) -> None:

@@ -107,7 +107,7 @@ class RemoteError(DbxError):
         self.traceback = tuple(traceback)
 
     def _render_traceback_(self) -> list[str]:
-        # Mostly its last line says it already.
-        last = re.sub(r"\x1b\[[0-9;]*m", "", self.traceback[-1] if self.traceback else "")
-        told = self.message in last and not self.hint
+        # Mostly its last line says it already: ``ValueError: no such column``.
+        last = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(self.traceback)).strip().rpartition("\n")[2]
+        told = last.startswith(self.message.partition(":")[0]) and not self.hint
         return [*self.traceback, *([] if told else super()._render_traceback_())]

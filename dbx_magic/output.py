@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 TABLE = "application/vnd.dbx.table+json"
@@ -23,15 +23,27 @@ class Stream:
 
 @dataclass(frozen=True)
 class Display:
-    """One thing shown, in as many MIME types as there are."""
+    """One thing shown, in as many MIME types as there are.
+
+    What has a ``display_id`` may be shown anew later on; one that ``updates`` is such a new look.
+    """
 
     data: Mapping[str, Any]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    display_id: str = ""
+    updates: bool = False
 
     @property
     def text(self) -> str:
         """The plain text of it, for a terminal."""
         return str(self.data.get("text/plain", ""))
+
+
+@dataclass(frozen=True)
+class Clear:
+    """All that the cell has shown so far is to go, now or (``wait``) when more is shown."""
+
+    wait: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ class Failure:
         return f"{self.name}: {self.value}" if self.value else self.name
 
 
-Output = Stream | Display | Failure
+Output = Stream | Display | Clear | Failure
 
 
 def from_event(event: Mapping[str, Any]) -> Output | None:
@@ -56,8 +68,13 @@ def from_event(event: Mapping[str, Any]) -> Output | None:
     match event["type"]:
         case "stream":
             return Stream(event["name"], event["text"])
-        case "display_data" | "execute_result":
-            return _display(event["data"], event.get("metadata", {}))
+        case "display_data" | "execute_result" | "update_display_data":
+            shown = _display(event["data"], event.get("metadata", {}))
+            display_id = str(event.get("transient", {}).get("display_id", ""))
+            updates = event["type"] == "update_display_data"
+            return replace(shown, display_id=display_id, updates=updates)
+        case "clear_output":
+            return Clear(bool(event["wait"]))
         case "error":
             return Failure(event["ename"], event["evalue"], tuple(event["traceback"]))
     return None

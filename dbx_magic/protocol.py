@@ -65,7 +65,7 @@ def typescript() -> str:
     ]
     results = [f"  {name}: {_result(verb.result, known)};" for name, verb in VERBS.items()]
     changing = [name for name, verb in VERBS.items() if verb.changes]
-    shown = [output.Stream, output.Display, output.Failure]
+    shown = [output.Stream, output.Display, output.Clear, output.Failure]
     told = [events.Note, events.Progress]
     lines = [
         "// Written by dbx_magic/protocol.py (`make protocol`); a test holds the two together.",

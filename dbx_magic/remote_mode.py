@@ -26,7 +26,6 @@ from .events import Event, Shown, Work
 from .formats import read_notebook
 from .notebook import EXTENSIONS, Cell, Language, Notebook, cell_language
 from .output import Display
-from .cells import execute
 from .source import parse_source
 from .view import Line, View
 

@@ -1,0 +1,191 @@
+"""Remote mode: a Databricks notebook in a real kernel, its cells on a real cluster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from dbx_magic.dbx import Dbx
+from dbx_magic.formats import read_notebook
+from dbx_magic.output import TABLE, Clear, Display, Failure, Stream, from_event, plain
+from dbx_magic.remote_mode import parts
+
+Run = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def kernel(local_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookClient]:
+    """A kernel in a folder ``notebooks`` of a project."""
+    root = tmp_path_factory.mktemp("remote") / "hello"
+    for name in ("notebooks", "workspace"):
+        (root / name).mkdir(parents=True)
+    (root / "dbx.toml").write_text(
+        'project = "hello"\ncluster = "hello"\n\n[targets.local]\nprofile = "local"\n'
+    )
+    client = NotebookClient(
+        nbformat.v4.new_notebook(),
+        timeout=240,
+        allow_errors=True,
+        resources={"metadata": {"path": str(root / "notebooks")}},
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBX_MAGIC_HOME", str(local_home))
+        with client.setup_kernel():
+            yield client
+
+
+@pytest.fixture
+def notebooks(kernel: NotebookClient) -> Path:
+    """The folder that the kernel's notebook is in."""
+    return Path(kernel.resources["metadata"]["path"])
+
+
+@pytest.fixture
+def here(kernel: NotebookClient) -> Run:
+    """Run a cell in the kernel, in whatever mode it is."""
+
+    def run(code: str) -> Any:
+        cell = nbformat.v4.new_code_cell(code)
+        kernel.nb.cells.append(cell)
+        return kernel.execute_cell(cell, len(kernel.nb.cells) - 1)
+
+    return run
+
+
+@pytest.fixture
+def cell(here: Run, shared_cluster: str) -> Iterator[Run]:
+    """Run a cell in remote mode, in a context of its own."""
+    here("%load_ext dbx_magic")
+    here("%reload_ext dbx_magic")
+    here(f"%dbx pick {shared_cluster}")
+    assert "Cells run on shared from now on." in text(here("%dbx remote on"))
+    yield here
+    here("%dbx remote off")
+
+
+def text(cell: Any) -> str:
+    """All that a cell shows, as text."""
+    return "".join(
+        output.get("text")
+        or output.get("data", {}).get("text/plain")
+        or "\n".join(output.get("traceback", ()))
+        for output in cell.outputs
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("x = 1\nx", [(False, "x = 1\nx")]),
+        ("%dbx push", [(True, "%dbx push")]),
+        ("%load_ext dbx_magic\n%dbx remote off", [(True, "%load_ext dbx_magic\n%dbx remote off")]),
+        ("a\n%dbx push\nb", [(False, "a"), (True, "%dbx push"), (False, "\n\nb")]),
+        ("found = %dbx clusters", [(True, "found = %dbx clusters")]),
+        ("%dbx run a \\\n  -p x=1\n1", [(True, "%dbx run a \\\n  -p x=1"), (False, "\n\n1")]),
+        ('"""\n%dbx push\n"""', [(False, '"""\n%dbx push\n"""')]),
+        ("%md\n%dbx push\n", [(False, "%md\n%dbx push\n")]),
+        ("%sql\n-- %dbx push\nselect 1", [(False, "%sql\n-- %dbx push\nselect 1")]),
+        ("%load_ext autoreload", [(False, "%load_ext autoreload")]),
+    ],
+)
+def test_what_stays_here(cell: str, expected: list[tuple[bool, str]]) -> None:
+    assert parts(cell, "python") == expected
+
+
+def test_cells_run_there_and_local_ones_here(here: Run, cell: Run) -> None:
+    cell("%%dbx local\nwhere = 'here'")
+    cell("where = 'there'")
+    assert "there" in text(cell("where"))
+    assert "there" in text(cell("%%dbx\nwhere"))
+    assert "here" in text(cell("%%dbx local\nwhere"))
+    assert "here" in text(cell("%%dbx local\n%%time\nwhere"))
+    here("%dbx remote off")
+    assert "here" in text(here("where"))
+
+
+CELLS = Path(__file__).parent / "cells"
+
+
+@pytest.mark.parametrize("name", ["python", "spark"])
+def test_a_databricks_notebook_shows_what_it_shows_on_the_driver(
+    cell: Run, dbx: Dbx, shared_cluster: str, name: str
+) -> None:
+    """It is opened in Jupyter as it is, and each cell is run there and by the driver itself."""
+    notebook = read_notebook(f"{name}.py", (CELLS / f"{name}.py").read_bytes())
+    assert notebook is not None
+    texts = [item.text for item in notebook.cells if item.kind == "code"]
+    assert len(texts) >= 100
+    context = dbx.workspace.create_context(shared_cluster, "python")
+    different = {}
+    for number, text in enumerate(texts, 1):
+        there = of_driver(events_of(dbx, shared_cluster, context, text))
+        shown = of_kernel(cell(text).outputs)
+        if shown != there:
+            different[f"{number}: {text}"] = (there, shown)
+    dbx.workspace.destroy_context(shared_cluster, context)
+    assert not different
+
+
+def events_of(dbx: Dbx, cluster: str, context: str, code: str) -> list[Any]:
+    """What the driver itself shows."""
+    command = dbx.workspace.execute(cluster, context, "python", code)
+    found: list[Any] = []
+    while True:
+        answer = dbx.workspace.command_events(cluster, context, command, len(found), wait=0.9)
+        found += answer["events"]
+        if answer["status"] not in ("Queued", "Running"):
+            return found
+
+
+def of_driver(events: list[Any]) -> list[Any]:
+    """What a notebook shows at the end for the driver's events."""
+    found: list[Any] = []
+    places: dict[str, int] = {}
+    for event in events:
+        match from_event(event):
+            case Stream(name, text):
+                found.append([name, text])
+            case Failure() as failure:
+                found.append(["error", "\n".join(failure.traceback)])
+            case Clear():
+                found.clear()
+            case Display(updates=True) as shown:
+                found[places[shown.display_id]] = ["display", shown.data]
+            case Display() as shown:
+                places[shown.display_id] = len(found)
+                found.append(["display", {k: v for k, v in shown.data.items() if k != TABLE}])
+    return settled(found)
+
+
+def of_kernel(outputs: list[Any]) -> list[Any]:
+    """What a notebook shows."""
+    found: list[Any] = []
+    for output in outputs:
+        match output["output_type"]:
+            case "stream":
+                found.append([output["name"], output["text"]])
+            case "error":
+                found.append(["error", "\n".join(output["traceback"])])
+            case _:
+                found.append(["display", output["data"]])
+    return settled(found)
+
+
+def settled(found: list[Any]) -> list[Any]:
+    """Without what differs from one process to the next; neighbouring pieces of text are one."""
+    joined: list[Any] = []
+    for kind, shown in found:
+        if kind == "display" and not any(shown.values()):
+            continue  # the place of a progress line, which only slow cells have
+        if joined and joined[-1][0] == kind and kind in ("stdout", "stderr"):
+            joined[-1][1] += shown
+        else:
+            joined.append([kind, shown])
+    accident = r"ipykernel_\d+/\d+\.py|In\[\d+\]|0x[0-9a-f]+|#\d+L?"
+    return [re.sub(accident, "…", plain(str(item)).replace("\\x1b", "\x1b")) for item in joined]

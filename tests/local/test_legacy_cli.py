@@ -171,23 +171,6 @@ def test_runs_and_jobs(
     assert "does not exist" in cli("jobs", "get", "--job-id", str(job_id), fails=True)
 
 
-def test_a_job_with_a_cluster_of_its_own(
-    cli: Any, notebook: Callable[..., str], tmp_path: Path
-) -> None:
-    path = notebook("counts", "dbutils.notebook.exit(str(spark.range(7).count()))")
-    job = {
-        "name": "own cluster",
-        "new_cluster": {name: CLUSTER[name] for name in CLUSTER if name != "cluster_name"},
-        "notebook_task": {"notebook_path": path},
-    }
-    spec = tmp_path / "job.json"
-    spec.write_text(json.dumps(job))
-    job_id = cli.json("jobs", "create", "--json-file", str(spec))["job_id"]
-    run_id = str(cli.json("jobs", "run-now", "--job-id", str(job_id))["run_id"])
-    wait(lambda: "result_state" in cli.json("runs", "get", "--run-id", run_id)["state"])
-    assert cli.json("runs", "get-output", "--run-id", run_id)["notebook_output"]["result"] == "7"
-
-
 def test_fs(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("hello")
     large = os.urandom(2_500_000)

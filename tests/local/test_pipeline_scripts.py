@@ -48,6 +48,20 @@ set -u
 databricks workspace delete --recursive "/Shared/$1"
 databricks workspace import_dir ../workspace "/Shared/$1/"
 """,
+    "run.sh": """
+set -eu
+NAME=$1
+databricks workspace import_dir --overwrite ../workspace "/Shared/$NAME" >&2
+sed "s/JOB_NAME/$NAME/" config.job.json > config.named.job.json
+JOB=$(databricks jobs create --json-file config.named.job.json | jq -r .job_id)
+RUN=$(databricks jobs run-now --job-id "$JOB" | jq -r .run_id)
+STATE=""
+until [ "$STATE" = TERMINATED ]; do
+  STATE=$(databricks runs get --run-id "$RUN" | jq -r .state.life_cycle_state)
+done
+databricks runs get-output --run-id "$RUN" | jq -r .notebook_output.result
+databricks jobs delete --job-id "$JOB" >&2
+""",
 }
 
 
@@ -71,11 +85,34 @@ def pipelines(cli: Any, tmp_path: Path, unavailable: Callable[[str], NoReturn]) 
         "cluster_log_conf": {"dbfs": {"destination": "dbfs:/cluster_logs"}},
     }
     (folder / "config.cluster.json").write_text(json.dumps(spec, indent=2))
+    job = {
+        "name": "JOB_NAME",
+        "new_cluster": {name: spec[name] for name in spec if name != "cluster_name"},
+        "notebook_task": {"notebook_path": "/Shared/JOB_NAME/etl/load"},
+    }
+    (folder / "config.job.json").write_text(json.dumps(job, indent=2))
     workspace = tmp_path / "project" / "workspace"
     (workspace / "etl").mkdir(parents=True)
     (workspace / "train.py").write_text("# Databricks notebook source\nprint(1)\n")
-    (workspace / "etl" / "load.py").write_text("# Databricks notebook source\nprint(2)\n")
+    (workspace / "etl" / "load.py").write_text(
+        "# Databricks notebook source\ndbutils.notebook.exit(str(spark.range(7).count()))\n"
+    )
     return folder
+
+
+def run_script(cli: Any, pipelines: Path, *words: str) -> str:
+    """Run one as a pipeline does; it must be green."""
+    done = subprocess.run(
+        ["bash", *words],
+        cwd=pipelines,
+        env=cli.environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_the_scripts_of_a_pipeline_are_green_twice(
@@ -89,16 +126,7 @@ def test_the_scripts_of_a_pipeline_are_green_twice(
             ("install.sh", "PipelineCluster"),
             ("import.sh", "PipelineWorkspace"),
         ):
-            done = subprocess.run(
-                ["bash", script, name],
-                cwd=pipelines,
-                env=cli.environment,
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
+            run_script(cli, pipelines, script, name)
         (cluster,) = [
             one for one in client.clusters.list() if one.cluster_name == "PipelineCluster"
         ]
@@ -117,3 +145,8 @@ def test_the_scripts_of_a_pipeline_are_green_twice(
         }
     assert ids[0] != ids[1]
     client.clusters.permanent_delete(ids[1])
+
+
+def test_a_script_that_runs_a_job_shows_its_result_twice(cli: Any, pipelines: Path) -> None:
+    for _ in range(2):
+        assert run_script(cli, pipelines, "run.sh", "PipelineJob") == "7\n"

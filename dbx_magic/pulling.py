@@ -207,7 +207,10 @@ class Puller:
 
     def _full(self, file: str) -> Path:
         # The file itself, should a link lead there: replacing it would cut the link.
-        return (self._project.root / file).resolve()
+        full = (self._project.root / file).resolve()
+        if not full.is_relative_to(self._project.root.resolve()):
+            raise ProjectError(f"{file} leads out of the project by a link.")
+        return full
 
 
 def _merged_lines(repo: Repo, here: bytes, base: bytes, there: bytes) -> bytes | None:

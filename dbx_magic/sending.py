@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from .comparison import Content, Remove, Send
-from .errors import ConflictError, WorkspaceError
+from .errors import ConflictError, UnreachableError, WorkspaceError
 from .notebook import EXTENSIONS
 from .project import Project, write
 from .remote import Folder, Seen
@@ -129,7 +129,7 @@ class Sender:
                 )
             except WorkspaceError as error:
                 if error.code not in _OVERTAKEN or attempt + 1 == _TRIES:
-                    raise
+                    raise _refused(step.path, error) from None
                 # Either somebody was faster, or it is ours and the answer got lost.
                 look()
             else:
@@ -164,7 +164,7 @@ class Sender:
             self._folder.workspace.delete(full, seen_at=seen.modified_at if seen else None)
         except WorkspaceError as error:
             if error.code not in _OVERTAKEN:
-                raise
+                raise _refused(step.path, error) from None
             raise _edited(step.path) from None
         return step.path
 
@@ -195,6 +195,14 @@ class Sender:
             if content == over:
                 return now
         raise _edited(path)
+
+
+def _refused(path: str, error: WorkspaceError) -> WorkspaceError:
+    """The workspace's own words, and which object they are about; not those about all objects."""
+    if isinstance(error, UnreachableError) or error.code == "UNAUTHENTICATED":
+        return error
+    hint = error.hint or "What was sent so far stays; push again to send the rest."
+    return WorkspaceError(f"{path} was refused: {error.message}", hint, code=error.code)
 
 
 def _edited(path: str) -> ConflictError:

@@ -189,6 +189,28 @@ def test_a_push_that_is_refused_in_the_middle_says_why_and_goes_on_later(
     assert remote(dbx, root) == wanted
 
 
+def test_what_the_workspace_refuses_is_named_with_its_own_words(
+    dbx: Dbx, project: Path, root: str, local: Server, wire: tuple[Wire, str]
+) -> None:
+    push(dbx)
+    line = through(wire, dbx, local)
+    write(project, "workspace/deep/train.py", source("a"))
+    refused = Fault(status(400, code="MAX_NOTEBOOK_SIZE_EXCEEDED"))
+    locked: list[Request] = []
+
+    def fault(request: Request) -> Fault | None:
+        if not request.path.endswith("/workspace/import"):
+            return None
+        locked.append(request)
+        return refused if len(locked) > 1 else None
+
+    line.faults = fault
+    with pytest.raises(WorkspaceError, match="deep/train was refused: a fault of the test"):
+        push(dbx)
+    line.faults = lambda _: None
+    assert push(dbx).sent == ("deep/train",)
+
+
 def test_a_target_that_may_only_be_read_says_so_and_nothing_is_sent(
     dbx: Dbx, project: Path, root: str, local: Server, wire: tuple[Wire, str]
 ) -> None:

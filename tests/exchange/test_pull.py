@@ -204,6 +204,40 @@ def test_a_fresh_clone_merges_without_a_base(dbx: Dbx, project: Path, root: str)
     assert "a = 1" in text
 
 
+def test_a_link_inside_of_the_project_stays_a_link(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "workspace/real.txt", "1")
+    (project / "workspace/link.txt").symlink_to("real.txt")
+    push(dbx)
+    dbx.workspace.put(f"{root}/link.txt", b"2", "RAW")
+    assert pull(dbx).taken == ("link.txt",)
+    assert (project / "workspace/link.txt").is_symlink()
+    assert (project / "workspace/real.txt").read_text() == "2"
+    assert push(dbx).sent == ("real.txt",)
+
+
+def test_nothing_is_written_or_removed_outside_of_the_project(
+    dbx: Dbx, project: Path, root: str, tmp_path: Path
+) -> None:
+    """Not even where a link leads, in a folder that the workspace has and the project has not."""
+    outside = tmp_path / "outside"
+    write(outside, "mine.txt", "mine")
+    (project / "workspace/out").symlink_to(outside)
+    (project / "workspace/one.txt").symlink_to(outside / "mine.txt")
+    push(dbx)
+    dbx.workspace.make_folder(f"{root}/out")
+    for name in ("out/mine.txt", "out/new.txt", "one.txt"):
+        dbx.workspace.put(f"{root}/{name}", b"theirs", "RAW")
+    result = pull(dbx, force=True)
+    assert result.taken == ()
+    assert {one.path for one in result.unsettled} == {
+        "out",
+        "out/mine.txt",
+        "out/new.txt",
+        "one.txt",
+    }
+    assert {path.name: path.read_text() for path in outside.iterdir()} == {"mine.txt": "mine"}
+
+
 @contextlib.contextmanager
 def dying_before_it_is_noted(dbx: Dbx) -> Iterator[None]:
     """A pull ends like a killed one, after it has written a file and before the base knows."""

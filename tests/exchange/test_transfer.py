@@ -41,6 +41,34 @@ def test_push_sends_notebooks_files_and_folders(dbx: Dbx, project: Path, root: s
     assert (len(result.sent), result.removed, result.unchanged) == (6, (), 0)
 
 
+def test_names_may_hold_whatever_a_file_name_can(dbx: Dbx, project: Path, root: str) -> None:
+    names = [
+        "a b",
+        "100%41 #1?",
+        "a+b&c=d",
+        "'quoted' \"twice\"",
+        "überblick 🚀",
+        "u\u0308",
+        "日本",
+    ]
+    for name in names:
+        write(project, f"workspace/{name}/{name}.txt", name)
+        write(project, f"workspace/{name}/{name}.py", source(f"x = {name!r}"))
+    push(dbx)
+    there = remote(dbx, root)
+    for name in names:
+        assert there[f"file:{name}/{name}.txt"] == name
+        assert there[f"python:{name}/{name}"] == source(f"x = {name!r}")
+        dbx.workspace.put(f"{root}/{name}/{name}.txt", b"theirs", "RAW")
+    assert push(dbx, dry_run=True).unchanged == 1 + len(names)
+    assert len(pull(dbx).taken) == len(names)
+    for name in names:
+        assert (project / f"workspace/{name}/{name}.txt").read_text() == "theirs"
+    assert push(dbx).sent == ()
+    shutil.rmtree(project / "workspace" / names[1])
+    assert len(push(dbx).removed) == 2
+
+
 def test_a_second_push_sends_nothing(dbx: Dbx, project: Path, root: str) -> None:
     push(dbx)
     again = push(dbx)
@@ -330,6 +358,7 @@ def test_ignored_files_and_links_to_outside_are_not_sent(
     for path in ("a.log", "tmp/x.txt", "b.parquet", "__pycache__/m.pyc", "real/c.txt"):
         write(project, f"workspace/{path}", "x")
     (project / "workspace/outside.txt").symlink_to(tmp_path / "secret.txt")
+    (project / "workspace/broken.txt").symlink_to("nothing")
     (project / "workspace/loop").symlink_to(project / "workspace")
     (project / "workspace/linked").symlink_to(project / "workspace/real")
     seen: list[events.Event] = []
@@ -346,6 +375,7 @@ def test_ignored_files_and_links_to_outside_are_not_sent(
     }
     notes = [event.text for event in seen if isinstance(event, events.Note)]
     assert any("outside.txt is a link to outside" in note for note in notes)
+    assert any("broken.txt is a link to nothing" in note for note in notes)
     assert any("loop is a link to a folder that it is in" in note for note in notes)
 
 

@@ -131,7 +131,8 @@ class Puller:
             if self._full(file).exists():
                 return Came(step.path, file, why=f"{step.reason}, but {file} is something else")
             if file.endswith(".ipynb") and content.kind == "notebook":
-                data = incoming(file, None, None, data, content.language).data
+                local, before = self._before_move(step)
+                data = incoming(file, local, before, data, content.language).data
             self._put(step.path, file, data)
             return Came(step.path, file, "taken")
         file = self._file(step.path)
@@ -147,6 +148,16 @@ class Puller:
             file = self._new_file(step.path, content)
         self._put(step.path, file, data)
         return Came(step.path, file, "taken")
+
+    def _before_move(self, step: Take) -> tuple[bytes | None, bytes | None]:
+        """The notebook that became this one there, and what it was: its outputs move with it."""
+        for path, content in self._sides.base.items():
+            entry = self._sides.entries.get(path)
+            file = self._file(path)
+            is_moved = content == step.content and path not in self._sides.there
+            if entry and is_moved and file.endswith(".ipynb"):
+                return self._full(file).read_bytes(), read(self._project, entry)
+        return None, None
 
     def _merge(self, step: Merge) -> Came:
         file = self._file(step.path)

@@ -43,6 +43,28 @@ def test_an_edit_there_comes_home_into_the_notebook(dbx: Dbx, project: Path, roo
     assert push(dbx).sent == ()
 
 
+def test_a_notebook_that_was_moved_there_takes_its_outputs_along(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    notebook = json.loads(ipynb("a = 1"))
+    notebook["cells"][0] |= {
+        "id": "mine",
+        "metadata": {"tags": ["parameters"]},
+        "outputs": [{"output_type": "stream", "name": "stdout", "text": ["1"]}],
+    }
+    write(project, "notebooks/train.ipynb", json.dumps(notebook))
+    push(dbx)
+    dbx.workspace.delete(f"{root}/train")
+    dbx.workspace.make_folder(f"{root}/models")
+    edit_there(dbx, f"{root}/models/fit", "a = 1")
+    result = pull(dbx)
+    assert (result.taken, result.removed) == (("models/fit",), ("train",))
+    moved = json.loads((project / "notebooks/models/fit.ipynb").read_text())
+    assert moved["cells"] == notebook["cells"]
+    assert not (project / "notebooks/train.ipynb").exists()
+    assert push(dbx).sent == ()
+
+
 def test_edits_of_different_cells_are_merged(dbx: Dbx, project: Path, root: str) -> None:
     write(project, "notebooks/train.ipynb", ipynb("a = 1", "b = 2", "c = 3"))
     push(dbx)

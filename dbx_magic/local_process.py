@@ -110,6 +110,24 @@ def stop() -> bool:
     return True
 
 
+def memory(server: Server) -> int:
+    """How many bytes of memory the local workspace takes, with all it started.
+
+    What processes share is counted for each of them.
+    """
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,rss="], capture_output=True, text=True, check=False
+    ).stdout
+    parents, kilobytes = {}, {}
+    for line in listed.splitlines():
+        pid, parents[pid], kilobytes[pid] = map(int, line.split())
+
+    def is_ours(pid: int) -> bool:
+        return pid == server.pid or (pid in parents and is_ours(parents[pid]))
+
+    return sum(kilobytes[pid] for pid in kilobytes if is_ours(pid)) * 1024
+
+
 def _answers(server: Server) -> bool:
     import http.client
     from urllib.parse import urlsplit

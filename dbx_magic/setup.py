@@ -197,6 +197,7 @@ class LocalWorkspace:
     home: str
     pid: int | None
     clusters: tuple[str, ...] = ()
+    memory: int = 0
     disk: int = 0
 
     def view(self) -> View:
@@ -210,6 +211,7 @@ class LocalWorkspace:
                 (
                     ("local workspace", f"● {self.url}"),
                     ("clusters", ", ".join(self.clusters) or "none"),
+                    ("memory", size(self.memory)),
                     ("data", f"{self.home}, {size(self.disk)}"),
                     ("log", f"{self.home}/server.log"),
                     ("process", str(self.pid)),
@@ -299,4 +301,5 @@ def _local_status(dbx: Dbx) -> LocalWorkspace:
         f"{item['cluster_name']} {item['state'].lower()}" for item in here.workspace.clusters()
     )
     disk = sum(path.lstat().st_size for path in server.home.rglob("*") if path.is_file())
-    return LocalWorkspace(server.url, home, server.pid, clusters, disk)
+    memory = local_process.memory(server)
+    return LocalWorkspace(server.url, home, server.pid, clusters, memory, disk)

@@ -171,9 +171,12 @@ def test_remote_errors_exit_8_with_the_remote_traceback(cli: Cli, shared_cluster
     assert "\x1b" not in done.stderr
 
 
-def test_a_shell_finds_the_local_workspace(cli: Cli, local: local_process.Server) -> None:
+@pytest.mark.parametrize("options", [(), ("--proxy",)])
+def test_a_shell_finds_the_local_workspace(
+    cli: Cli, local: local_process.Server, options: tuple[str, ...]
+) -> None:
     """What `eval "$(dbx-magic local env)"` gives is enough for curl, and shows no token."""
-    shown = cli("local", "env").stdout
+    shown = cli("local", "env", *options).stdout
     assert local.token not in shown
     script = (
         f'{shown}\ncurl -sf -H "Authorization: Bearer $DATABRICKS_TOKEN" '

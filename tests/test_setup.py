@@ -105,7 +105,9 @@ def test_local_goes_up_and_down_and_keeps_its_data(
 ) -> None:
     monkeypatch.setenv("DBX_MAGIC_HOME", str(tmp_path / "own"))
     assert perform(project, "local").pid is None
-    assert perform(project, "local", action="up").pid
+    up = perform(project, "local", action="up")
+    assert up.pid
+    assert up.memory > 20_000_000
     dbx = Dbx(project)
     dbx.workspace.make_folder("/Shared/kept")
     dbx.close()

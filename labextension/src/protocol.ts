@@ -481,6 +481,7 @@ export interface IShellVariables {
 }
 
 export interface IDemonstrated {
+  memory: number;
   folder: string;
   cluster: string;
   place: string;

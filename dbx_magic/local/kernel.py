@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .nursery import KernelDied, Nursery, last_words
-from .outputs import Event
+from .outputs import Event, error_event
 
 T = TypeVar("T")
 
@@ -111,8 +111,11 @@ class Kernel:
         }
         async with self._turn:
             sent = self._send("execute_request", content, message_id)
-            await self._unless_dead(self._until_idle(sent, show))
+            failed = await self._unless_dead(self._until_idle(sent, show))
             reply = await self._unless_dead(self._reply(sent))
+        if reply["status"] == "error" and not failed:
+            # IPython only prints some errors, such as a magic that there is not.
+            show(error_event(reply["ename"], reply["evalue"], reply["traceback"]))
         for page in reply.get("payload", []):  # `df?` answers with a page
             if page.get("source") == "page":
                 show({"type": "display_data", "data": page["data"], "metadata": {}})
@@ -162,14 +165,17 @@ class Kernel:
         self._client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
 
-    async def _until_idle(self, sent: str, show: Callable[[Event], None]) -> None:
+    async def _until_idle(self, sent: str, show: Callable[[Event], None]) -> bool:
+        """Hand on what is shown, and tell whether an error was."""
+        failed = False
         while True:
             message = await self._client.iopub_channel.get_msg(timeout=None)
             if message["parent_header"].get("msg_id") != sent:
                 continue
             content = message["content"]
             if message["msg_type"] == "status" and content["execution_state"] == "idle":
-                return
+                return failed
+            failed = failed or message["msg_type"] == "error"
             if event := _event(message["msg_type"], content):
                 show(event)
 

@@ -30,16 +30,20 @@ class Events:
         """Append an event; once there is no room, say so once and keep only how it ends."""
         if self.truncated and event["type"] != "error":
             return
+        room = MAX_BYTES - self.size
         self.size += (size := _size(event))
-        full = self.size > MAX_BYTES or len(self.list) >= MAX_EVENTS
+        full = size > room or len(self.list) >= MAX_EVENTS
         if full and event["type"] != "error":
             self.truncated = True
-            self.size -= size
+            self.size = min(self.size, MAX_BYTES)
+            if event["type"] == "stream" and len(self.list) < MAX_EVENTS:
+                self.list.append({**event, "text": event["text"][:room]})
             limit = f"{MAX_BYTES // 1_000_000} MB or {MAX_EVENTS:,} outputs"
             event = {
                 "type": "stream",
                 "name": "stderr",
-                "text": f"\n[The rest of this output was dropped: it is longer than {limit}.]\n",
+                "text": f"\n[The rest of this output was dropped: it is longer than {limit}."
+                " To have it all, write it to a file, below /dbfs/tmp say.]\n",
             }
         self.list.append(event)
 

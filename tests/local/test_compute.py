@@ -428,7 +428,9 @@ def test_events_after_the_end_of_room_keep_only_the_error() -> None:
     events.add({"type": "stream", "name": "stdout", "text": "x" * (MAX_BYTES + 1)})
     events.add({"type": "stream", "name": "stdout", "text": "more"})
     events.add({"type": "error", "ename": "E", "evalue": "v", "traceback": []})
-    assert [event["type"] for event in events.list] == ["stream", "error"]
+    assert [event["type"] for event in events.list] == ["stream", "stream", "error"]
+    assert events.list[0]["text"] == "x" * MAX_BYTES
+    assert "was dropped" in events.list[1]["text"]
     assert events.truncated
 
 

@@ -7,7 +7,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from dbx_magic.errors import ProjectError
@@ -35,6 +35,7 @@ class Imported:
     object_type: str
     language: str | None
     content: IO[bytes]
+    original: bytes = b""  # of a notebook that came with outputs
 
 
 def imported(path: str, content: IO[bytes], size: int, kind: str, language: str) -> list[Imported]:
@@ -81,7 +82,8 @@ def exported(tree: Tree, item: Item, kind: str) -> tuple[bytes, str]:
         case "SOURCE" | "AUTO" | "RAW":
             return content, suffix[1:]
         case "JUPYTER":
-            return render_ipynb(_parsed(item, content)).encode(), "ipynb"
+            notebook = _with_outputs(_parsed(item, content), tree.original(item))
+            return render_ipynb(notebook).encode(), "ipynb"
         case "HTML":
             return write_html(name, _parsed(item, content)), "html"
         case "DBC":
@@ -187,9 +189,28 @@ def _source(path: str, data: bytes, language: str) -> Imported:
 
 def _jupyter(path: str, data: bytes) -> Imported:
     try:
-        return _notebook(path, parse_ipynb(data, path))
+        notebook = parse_ipynb(data, path)
     except ProjectError as problem:
         raise invalid(f"The notebook could not be read: {problem}") from None
+    shown = any(cell.outputs for cell in notebook.cells)
+    return replace(_notebook(path, notebook), original=data if shown else b"")
+
+
+def _with_outputs(notebook: Notebook, original: bytes) -> Notebook:
+    """The notebook with the outputs that it came with, where the code is still the same."""
+    if not original:
+        return notebook
+    came = [cell for cell in parse_ipynb(original).cells if cell.kind == "code"]
+
+    def shown(cell: Cell) -> Cell:
+        for number, former in enumerate(came):
+            if cell.kind == "code" and former.text == cell.text:
+                del came[number]
+                count = former.execution_count
+                return cell._replace(outputs=former.outputs, execution_count=count)
+        return cell
+
+    return notebook._replace(cells=tuple(map(shown, notebook.cells)))
 
 
 def _notebook(path: str, notebook: Notebook) -> Imported:

@@ -52,6 +52,11 @@ class Home:
         return self.root / "runs"
 
     @property
+    def originals(self) -> Path:
+        """Notebooks that came as .ipynb, whose outputs their source does not hold."""
+        return self.root / "originals"
+
+    @property
     def scratch(self) -> Path:
         """What is being written or thrown away; emptied at each start."""
         return self.root / "scratch"
@@ -70,8 +75,8 @@ class Home:
         """Make the folders, for this user alone."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.root.chmod(0o700)
-        made = (self.workspace, self.dbfs, self.clusters, self.runs, self.cache, self.scratch)
-        for folder in made:
+        made = (self.workspace, self.originals, self.dbfs, self.clusters, self.runs, self.cache)
+        for folder in (*made, self.scratch):
             folder.mkdir(exist_ok=True)
 
     def scratch_path(self) -> Path:

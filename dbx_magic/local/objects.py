@@ -106,6 +106,7 @@ class Objects:
                     found.object_type,
                     found.language,
                     overwrite=overwrite,
+                    original=found.original,
                 )
         return {"object_id": item.object_id}
 
@@ -147,6 +148,7 @@ class Objects:
                 found.object_type,
                 found.language,
                 overwrite=call.flag("overwrite"),
+                original=found.original,
             )
         return {"object_id": item.object_id}
 

@@ -184,8 +184,9 @@ class Tree:
         language: str | None = None,
         *,
         overwrite: bool,
+        original: bytes = b"",
     ) -> Item:
-        """Put a notebook or a file in place, whole or not at all."""
+        """Put a notebook or a file in place, whole or not at all; ``original`` has its outputs."""
         there = self.find(path)
         if there is None and not self.file(parent_of(path)).is_dir():
             raise missing(f"The parent folder ({parent_of(path)}) does not exist.")
@@ -200,7 +201,24 @@ class Tree:
             with incoming.open("xb") as file:
                 shutil.copyfileobj(content, file, 1024 * 1024)
             incoming.replace(self.file(path))
-        return self._note(path, object_type, language, there)
+        item = self._note(path, object_type, language, there)
+        if original:
+            with self._home.incoming() as incoming:
+                incoming.write_bytes(original)
+                incoming.replace(self._original(item.object_id))
+        else:
+            self._original(item.object_id).unlink(missing_ok=True)
+        return item
+
+    def original(self, item: Item) -> bytes:
+        """The .ipynb that a notebook came as, if that had outputs."""
+        try:
+            return self._original(item.object_id).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _original(self, object_id: int) -> Path:
+        return self._home.originals / f"{object_id}.ipynb"
 
     def delete(self, path: str, *, recursive: bool) -> None:
         """Delete an object; a folder that is not empty only when that is asked for."""
@@ -211,10 +229,10 @@ class Tree:
         if is_folder and not recursive and any(self.file(path).iterdir()):
             raise Refused("DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty.")
         self._home.throw_away(self.file(path))
-        self._store.connection.execute(
-            "DELETE FROM objects WHERE path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')",
-            (path,),
-        )
+        below = "FROM objects WHERE path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')"
+        for (object_id,) in self._store.connection.execute(f"SELECT object_id {below}", (path,)):
+            self._original(object_id).unlink(missing_ok=True)
+        self._store.connection.execute(f"DELETE {below}", (path,))
 
     def _note(
         self, path: str, object_type: str, language: str | None, there: Item | None = None

@@ -88,6 +88,42 @@ def test_jupyter_notebooks_are_kept_as_source(client: WorkspaceClient, folder: s
     assert [cell["cell_type"] for cell in back["cells"]] == ["code", "markdown"]
 
 
+def test_outputs_stay_with_the_code_they_came_from(
+    server: Any, client: WorkspaceClient, folder: str
+) -> None:
+    def cell(source: str, *shown: str) -> dict[str, Any]:
+        outputs = [{"output_type": "stream", "name": "stdout", "text": text} for text in shown]
+        code = {"cell_type": "code", "source": source, "metadata": {}, "execution_count": 7}
+        return {**code, "outputs": outputs}
+
+    def outputs() -> dict[str, list[str]]:
+        back = json.loads(exported(client, path, ExportFormat.JUPYTER))
+        return {
+            "".join(one["source"]): [output["text"] for output in one["outputs"]]
+            for one in back["cells"]
+        }
+
+    def put(kind: ImportFormat, content: bytes) -> None:
+        client.workspace.upload(
+            path, content, format=kind, language=Language.PYTHON, overwrite=True
+        )
+
+    path = f"{folder}/shown"
+    cells = [cell("first", "1\n"), cell("second", "2\n"), cell("third")]
+    came = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+    put(ImportFormat.JUPYTER, came.encode())
+    assert outputs() == {"first": ["1\n"], "second": ["2\n"], "third": []}
+    # A program edits a cell: its output would no longer be true.
+    file = server.home / "workspace" / path.lstrip("/")
+    file.write_text(file.read_text().replace("second", "edited"))
+    assert outputs() == {"first": ["1\n"], "edited": [], "third": []}
+    put(ImportFormat.SOURCE, exported(client, path, ExportFormat.SOURCE))
+    assert outputs()["first"] == []
+    put(ImportFormat.JUPYTER, came.encode())
+    client.workspace.delete(path)
+    assert list((server.home / "originals").iterdir()) == []
+
+
 CELLS = (
     b"# Databricks notebook source\nx = 1\n\n# COMMAND ----------\n\n# MAGIC %md\n# MAGIC # Title\n"
     b"\n# COMMAND ----------\n\n# DBTITLE 1,Named\n# MAGIC %sql\n# MAGIC select '</script>'\n"

@@ -14,7 +14,7 @@ from .formats import outgoing
 from .notebook import parse_ipynb
 from .project import Project, write
 from .repo import Repo
-from .tree import File, Walk, split_suffix
+from .tree import FILE_LIMIT, File, Walk, split_suffix, too_large
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,8 @@ class _Planner:
                 self._claim(before.target, file.path)
                 self._unchanged += 1
                 return
+        if file.stat.st_size > FILE_LIMIT and not _is_ipynb(file.path):
+            raise too_large(file.path, file.stat.st_size, FILE_LIMIT, "file")
         try:
             data = (self._project.root / file.path).read_bytes()
         except OSError as error:

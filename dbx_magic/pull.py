@@ -31,7 +31,7 @@ from .pulling import Came, Puller
 from .remote import Folder
 from .sending import backup_line, new_backup
 from .sides import Sides, fetch, gather, look, settle, with_pending
-from .tree import Walk, read
+from .tree import FILE_LIMIT, Walk, read
 from .view import Block, Diff, Line, Symbol, View, counted, duration, size
 
 
@@ -298,6 +298,8 @@ def diff(
 
 def _lines(dbx: Dbx, sides: Sides, one: Difference) -> tuple[str, ...]:
     entry = sides.entries.get(one.path)
+    if entry and entry.size > FILE_LIMIT:
+        return (f"@@ {size(entry.size)} here, more than a workspace takes @@",)
     here = read(dbx.project, entry) if entry else b""
     there = sides.texts.get(one.path, b"")
     try:

@@ -12,18 +12,16 @@ from functools import partial
 from .base import Base, Known
 from .comparison import FOLDER, GONE, Content, PushStep, Remove, Send
 from .crew import Crew, Pile
-from .errors import ProjectError
 from .events import TOLD_EVERY, Progress, Work
 from .project import Project
 from .pushlock import Clock, PushLock
 from .remote import RECORD, Folder, Record, Seen
 from .sending import Sender, Sent
 from .sides import Sides, note_record
-from .tree import Entry, read
+from .tree import FILE_LIMIT, Entry, read, too_large
 from .view import size
 
 NOTEBOOK_LIMIT = 10 * 1024 * 1024
-FILE_LIMIT = 500 * 1024 * 1024
 _SMALL = 16
 
 
@@ -37,11 +35,7 @@ def must_fit(project: Project, entries: Iterable[Entry]) -> None:
         limit = NOTEBOOK_LIMIT if entry.content.kind == "notebook" else FILE_LIMIT
         # Of an .ipynb only the source is sent, not the outputs.
         if entry.size > limit and (sent := _size_sent(project, entry)) > limit:
-            raise ProjectError(
-                f"{entry.file} has {size(sent)}; a workspace takes {size(limit)} for a "
-                f"{entry.content.kind}.",
-                'Put it into a volume, or name it in "exclude" of dbx.toml.',
-            )
+            raise too_large(entry.file, sent, limit, entry.content.kind)
 
 
 def _size_sent(project: Project, entry: Entry) -> int:

@@ -280,7 +280,8 @@ def _conflict(folder: Folder, conflicts: list[Conflict]) -> ConflictError:
     named = [f"{one.path} ({one.reason})" for one in conflicts]
     return ConflictError(
         f"Nothing was sent to {folder.root}: {listed(named)}.",
-        "`pull` merges it here; `push --force` overwrites it and keeps a backup.",
+        "`diff` shows both sides, `pull` merges them here; `push --force` overwrites what is there "
+        "and keeps a backup.",
     )
 
 

@@ -17,6 +17,7 @@ from .formats import outgoing
 from .notebook import EXTENSIONS
 from .project import PARTIAL, Project
 from .source import is_source
+from .view import size
 
 if TYPE_CHECKING:
     import pathspec
@@ -29,6 +30,7 @@ _JUNK_ENDS = (".pyc", ".pyo", PARTIAL)
 # The same, as .gitignore would say it.
 JUNK = (*sorted(_JUNK), *(f"*{end}" for end in _JUNK_ENDS))
 _SUFFIXES = frozenset(EXTENSIONS.values())
+FILE_LIMIT = 500 * 1024 * 1024
 _CONFLICT = CONFLICT_MARK.encode()
 
 
@@ -228,7 +230,10 @@ def scan(
         met.add(found.path)
         state = stat_of(found.stat)
         before = seen_before.get(found.path)
-        if before and state and before[0] == state:
+        if found.stat.st_size > FILE_LIMIT and not found.path.endswith(".ipynb"):
+            # It is never sent, and may be larger than the memory.
+            content = Content("file", f"{found.stat.st_size} bytes")
+        elif before and state and before[0] == state:
             content = before[1]
         else:
             content = content_of(*deployed(found.path, _bytes(project, found.path)))
@@ -256,6 +261,14 @@ def read(project: Project, entry: Entry) -> bytes:
     if content_of(data, language) != entry.content:
         raise ConflictError(f"{entry.file} was saved in the meantime.", "Try again.")
     return data
+
+
+def too_large(file: str, found: int, limit: int, kind: str) -> ProjectError:
+    """What is said of a file that no workspace takes."""
+    return ProjectError(
+        f"{file} has {size(found)}; a workspace takes {size(limit)} for a {kind}.",
+        'Put it into a volume, or name it in "exclude" of dbx.toml.',
+    )
 
 
 def _bytes(project: Project, path: str) -> bytes:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from place import edit_there, ipynb, pull, push, remote, source, write
+from place import edit_there, ipynb, perform, pull, push, remote, source, write
 
 from dbx_magic import events, verbs
 from dbx_magic.dbx import Dbx
@@ -429,6 +429,22 @@ def test_too_large_is_refused_before_anything_is_sent(dbx: Dbx, project: Path, r
     with pytest.raises(ProjectError, match=r"workspace/big.py has 11.0 MB; a workspace takes 10.5"):
         push(dbx)
     assert dbx.workspace.object(root) is None
+
+
+def test_a_file_larger_than_a_workspace_takes_is_not_even_read(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    with (project / "workspace/huge.bin").open("wb") as file:
+        file.truncate(10**13)  # a hole: no disk is that large
+    with pytest.raises(ProjectError, match=r"huge.bin has 10000.0 GB; a workspace takes 524.3 MB"):
+        push(dbx)
+    assert dbx.workspace.object(root) is None
+    assert push(dbx, "greet").sent == ("greet",)
+    (huge,) = perform(dbx, "diff").objects
+    assert huge.lines == ("@@ 10000.0 GB here, more than a workspace takes @@",)
+    (project / "workspace/huge.bin").rename(project / "notebooks/huge.csv")
+    with pytest.raises(ProjectError, match=r"notebooks/huge.csv has 10000.0 GB.*exclude"):
+        push(dbx)
 
 
 @pytest.mark.parametrize("file", ["notebooks/big.ipynb", "workspace/big.ipynb"])

@@ -14,11 +14,15 @@ from .settings import LOCAL
 
 @dataclass(frozen=True)
 class Login:
-    """A workspace and how to show who is asking. The headers never appear in its repr."""
+    """A workspace and how to show who is asking. The headers never appear in its repr.
+
+    ``has_token`` says that it is a token that stays as it is, not one that is renewed.
+    """
 
     host: str
     headers: Callable[[], Mapping[str, str]] = field(repr=False)
     profile: str = ""
+    has_token: bool = False
 
 
 def config_path() -> Path:
@@ -90,7 +94,8 @@ def _profiles() -> dict[str, Mapping[str, str]]:
 
 
 def _token_login(host: str, token: str, profile: str) -> Login:
-    return Login(_host(host), lambda: {"Authorization": f"Bearer {token}"}, profile)
+    headers = {"Authorization": f"Bearer {token}"}
+    return Login(_host(host), lambda: headers, profile, has_token=True)
 
 
 def _sdk_login(profile: str) -> Login:

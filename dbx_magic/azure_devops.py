@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
 
-from .errors import PipelineError
 from .forge_host import Host, RefusedError, escaped
 from .pipeline_run import PipelineRun, State, StepRun
 
@@ -33,8 +32,13 @@ class AzureDevOps:
 
     def __init__(self, host: Host, path: str) -> None:
         self._host = host
-        self._project, _, self._repository_name = path.partition("/")
-        self._apis = f"{escaped(self._project)}/_apis"
+        self.project, _, self._repository_name = path.partition("/")
+        self._apis = f"{escaped(self.project)}/_apis"
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether it is known there who asks."""
+        return self._host.is_signed
 
     def runs(self, commit: str, branch: str) -> list[PipelineRun]:
         """The runs of a commit that was pushed to a branch, oldest first."""
@@ -226,17 +230,3 @@ def _without_time(line: str) -> str:
 
 def _issue(found: Any) -> str:
     return "; ".join(str(item.get("message", "")) for item in found or ())
-
-
-def must_be_azure(forge: object) -> AzureDevOps:
-    """Refuse what only Azure DevOps has.
-
-    Raises:
-        PipelineError: the repository is elsewhere.
-    """
-    if not isinstance(forge, AzureDevOps):
-        raise PipelineError(
-            "Only Azure DevOps has pipelines that have to be registered.",
-            "GitHub and GitLab run the files that `pipeline github` and `pipeline gitlab` write.",
-        )
-    return forge

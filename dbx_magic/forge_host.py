@@ -171,7 +171,7 @@ class Host(Rest):
     ) -> None:
         super().__init__(root, headers)
         self._kind = kind
-        self._signed = signed
+        self.is_signed = signed
 
     def page(self, path: str, query: Query | None = None) -> Page:
         """GET one page.
@@ -255,7 +255,7 @@ class Host(Rest):
         if status in (403, 404):
             return RefusedError(
                 f"{self._name} has no such thing, or it is not for this token: {message}"
-                if self._signed
+                if self.is_signed
                 else f"{self._name} has no such thing, or only for those who sign in.",
                 self._how_to_sign_in(),
                 status=status,
@@ -263,7 +263,9 @@ class Host(Rest):
         return RefusedError(f"{self._name} answered {status}: {message}", status=status)
 
     def _signed_out(self, status: int) -> RefusedError:
-        why = "does not accept the token: it may have expired" if self._signed else "wants a token"
+        why = (
+            "does not accept the token: it may have expired" if self.is_signed else "wants a token"
+        )
         return RefusedError(f"{self._name} {why}.", self._how_to_sign_in(), status=status)
 
     def _how_to_sign_in(self) -> str:

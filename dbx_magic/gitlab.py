@@ -32,6 +32,11 @@ class GitLab:
         self._host = host
         self._path = f"projects/{escaped(path)}"
 
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether it is known there who asks."""
+        return self._host.is_signed
+
     def runs(self, commit: str, branch: str) -> list[PipelineRun]:
         """The runs of a commit that was pushed to a branch, oldest first."""
         query = {"sha": commit, "ref": branch}

@@ -72,7 +72,7 @@ class _Yaml:
         """Whose file it is, by its place."""
         if self.path.startswith(".github/"):
             return "github"
-        return "gitlab" if self.path.startswith(".gitlab") else "azure"
+        return "gitlab" if self.path.endswith(".gitlab-ci.yml") else "azure"
 
     def where(self, path: Iterable[str | int]) -> str:
         """Name file and line of a part; of its nearest parent when there is no such part."""

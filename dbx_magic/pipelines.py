@@ -9,15 +9,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 from .dbx import Dbx
 from .errors import ConflictError, PipelineError, ProjectError
 from .events import Planned, Work
+from .forge_setup import Registered, complaints, register
 from .local_remote import LocalRemote
 from .pipeline_check import Problem, find_problems
 from .plan import Change, Plan
 from .project import write
+from .publishing import destination
 from .repo import Repo
 from .settings import LOCAL
 from .view import Line, View, counted, listed
@@ -36,6 +39,8 @@ FILES: Mapping[Forge, Mapping[str, str]] = {
     },
     "gitlab": {"gitlab-ci.yml": ".gitlab-ci.yml"},
 }
+# What the Azure pipelines are called where they are registered.
+_NAMES = {"build-cluster": "create-cluster", "build-workspace": "sync-workspace"}
 _UNSIGNED = "__FINGERPRINT__"
 _FINGERPRINT = re.compile(
     r"^# Written by `dbx-magic pipeline \w+` \(([0-9a-f]{12})\)", re.MULTILINE
@@ -44,12 +49,18 @@ _TESTS = re.compile(r"^ *(- stage: )?tests:?$", re.MULTILINE)
 _EACH = "#each\n"
 _GROUP = "databricks_cli"
 _NEXT: Mapping[Forge, str] = {
-    "azure": "In Azure DevOps: make a pipeline of each file, and the variable group {group} with "
-    "databricks_host and databricks_token (secret).",
+    "azure": "Publish them, then `pipeline register` makes them pipelines of Azure DevOps, and the "
+    "variable group {group} with databricks_host and databricks_token (secret).",
     "github": "In the repository's settings: make the environment {targets} with the secrets "
     "DATABRICKS_HOST and DATABRICKS_TOKEN.",
     "gitlab": "In the project's settings: make the masked variables DATABRICKS_HOST and "
     "DATABRICKS_TOKEN for the environment {targets}.",
+}
+# What else there is to do for a project that is not at the top of its repository.
+_BELOW: Mapping[Forge, str] = {
+    "azure": "",
+    "github": " These files are outside of {prefix}: commit them with git.",
+    "gitlab": " In that at the top, include it: `include: [{{local: {prefix}.gitlab-ci.yml}}]`.",
 }
 
 
@@ -126,51 +137,45 @@ class Write:
 
 def pipeline(
     dbx: Dbx,
-    action: Literal["azure", "github", "gitlab", "check", "local"],
+    action: Literal["azure", "github", "gitlab", "check", "register", "local"],
     *,
     force: bool = False,
     dry_run: bool = False,
     expect: str = "",
-) -> Work[PipelineFiles | Checked | LocalRunner]:
+) -> Work[PipelineFiles | Checked | Registered | LocalRunner]:
     """Write the pipelines that deploy what is published, for Azure DevOps, GitHub or GitLab.
 
     There are two: create-cluster runs when the cluster spec changes, sync-workspace when notebooks
     or code do; it runs the tests first. Each goes to the targets of dbx.toml, one after the other.
 
     Args:
-        action: The forge to write for; `check` looks for mistakes in what is there; `local` adds
-            the remote `local`, which runs the Azure pipelines of what is published to it on this
-            machine, against the local workspace.
+        action: The forge to write for; `check` looks for mistakes in what is there, and asks the
+            forge too when you are signed in there; `register` makes the pipelines and the variable
+            group at Azure DevOps; `local` adds the remote `local`, which runs the Azure pipelines
+            of what is published to it on this machine, against the local workspace.
         force: Also write a file again that was edited here.
-        dry_run: Only show what would be written.
+        dry_run: Only show what would be written or made.
         expect: Write only if the plan is still the one with this fingerprint.
 
     Raises:
-        ProjectError: the project is not at the top of its repository, or a target's name is odd.
+        ProjectError: a target's name is odd, or is no target for a pipeline at a forge.
         ConflictError: a file that would be written was edited, or the plan is not the expected one.
-        PipelineError: there is nothing to check, or no means to check it.
+        PipelineError: there is nothing to check, or no means to check it; the forge refuses.
     """
     dbx.project.must_exist()
     if action == "check":
-        paths = [path for found in FILES.values() for path in found.values()]
-        there = tuple(path for path in paths if (dbx.project.root / path).is_file())
-        if not there:
-            raise PipelineError("There is no pipeline yet.", "Write some with `pipeline azure`.")
-        texts = {path: (dbx.project.root / path).read_text(encoding="utf-8") for path in there}
-        return Checked(there, tuple(find_problems(texts)))
+        return (yield from _check(dbx))
     repo = dbx.repo
     repo.must_exist()
-    if repo.prefix:
-        raise ProjectError(
-            f"{dbx.project.root} is not at the top of its repository, where pipelines are run.",
-            "Give the project a repository of its own.",
-        )
+    if action == "register":
+        return (yield from _register(dbx, dry_run=dry_run, expect=expect))
     if action == "local":
         remote = LocalRemote.create(repo, dbx.project.settings.project)
-        there = tuple(path for path in FILES["azure"].values() if _read(dbx, path))
-        return LocalRunner(str(remote.folder), there)
+        azure = paths(repo.prefix)["azure"].values()
+        return LocalRunner(str(remote.folder), tuple(path for path in azure if _read(dbx, path)))
     targets = _targets(dbx)
-    wanted = render(action, targets, _branch(repo), importlib.metadata.version("dbx-magic"))
+    version = importlib.metadata.version("dbx-magic")
+    wanted = render(action, targets, _branch(repo), version, repo.prefix)
     there_now = {path: _read(dbx, path) for path in wanted}
     steps = tuple(Write(path, text) for path, text in wanted.items() if there_now[path] != text)
     edited = [step.path for step in steps if _is_edited(there_now[step.path])]
@@ -186,24 +191,87 @@ def pipeline(
         )
     if not dry_run:
         for step in steps:
-            write(dbx.project.root / step.path, step.text)
+            write(_top(dbx) / step.path, step.text)
     return PipelineFiles(
         action,
         targets,
         tuple(step.path for step in steps),
         tuple(path for path in wanted if there_now[path] == wanted[path]),
-        _NEXT[action].format(group=_groups(targets), targets=" and ".join(targets)),
+        _NEXT[action].format(group=_groups(targets), targets=" and ".join(targets))
+        + (_BELOW[action].format(prefix=repo.prefix) if repo.prefix else ""),
         dry_run,
     )
 
 
-def render(forge: Forge, targets: tuple[str, ...], branch: str, version: str) -> dict[str, str]:
-    """Fill in the templates of a forge: the text of each file, by its path."""
+def _check(dbx: Dbx) -> Work[Checked]:
+    places = paths(dbx.repo.prefix if dbx.repo.exists else "")
+    found = {path: _read(dbx, path) for known in places.values() for path in known.values()}
+    texts = {path: text for path, text in found.items() if text}
+    if not texts:
+        raise PipelineError("There is no pipeline yet.", "Write some with `pipeline azure`.")
+    problems = tuple(find_problems(texts))
+    if not problems and dbx.repo.exists and dbx.repo.run("remote"):
+        remote = destination(dbx.repo, dbx.repo.branch or "").remote
+        names = {path: name for name, path in _names(dbx).items()}
+        problems = yield from complaints(dbx.repo, remote, texts, names)
+    return Checked(tuple(texts), problems)
+
+
+def _register(dbx: Dbx, *, dry_run: bool, expect: str) -> Work[Registered]:
+    names = _names(dbx)
+    missing = [path for path in names.values() if not _read(dbx, path)]
+    if missing:
+        raise PipelineError(f"There is no {listed(missing)}.", "Write it with `pipeline azure`.")
+    targets = _targets(dbx)
+    groups = {_group(targets, name): dbx.project.settings.target_named(name) for name in targets}
+    remote = destination(dbx.repo, dbx.repo.branch or "").remote
+    work = register(dbx.repo, remote, names, groups, dry_run=dry_run, expect=expect)
+    return (yield from work)
+
+
+def _names(dbx: Dbx) -> dict[str, str]:
+    """The Azure pipelines: the file of each by the name that it has there."""
+    prefix = dbx.repo.prefix if dbx.repo.exists else ""
+    before = f"{_slug(prefix)}-" if prefix else ""
+    azure = paths(prefix)["azure"].values()
+    return {f"{before}{_NAMES[Path(path).stem]}": path for path in azure}
+
+
+def _slug(prefix: str) -> str:
+    return re.sub(r"[^\w.]+", "-", prefix.strip("/"))
+
+
+def paths(prefix: str) -> dict[Forge, dict[str, str]]:
+    """Where each template goes, seen from the top of the repository.
+
+    A project that is in a folder of it, ``prefix``, has its pipelines there as well. Only GitHub
+    looks nowhere but at the top, where the folder's name tells them from other projects'.
+    """
+    if not prefix:
+        return {forge: dict(found) for forge, found in FILES.items()}
+    found = {forge: {name: prefix + path for name, path in FILES[forge].items()} for forge in FILES}
+    folder = ".github/workflows"
+    found["github"] = {name: f"{folder}/{_slug(prefix)}-{name}" for name in FILES["github"]}
+    return found
+
+
+def render(
+    forge: Forge, targets: tuple[str, ...], branch: str, version: str, prefix: str = ""
+) -> dict[str, str]:
+    """Fill in the templates of a forge: the text of each file, by its path.
+
+    ``prefix`` is the project's folder in its repository, ``path/to/it/``.
+    """
     folder = files(__package__) / "templates" / "pipelines" / forge
     found = {}
-    for name, path in FILES[forge].items():
+    for name, path in paths(prefix)[forge].items():
         text = (folder / name).read_text(encoding="utf-8")
         text = text.replace("__BRANCH__", branch).replace("__VERSION__", version)
+        text = text.replace("__FILE__", path).replace("__PREFIX__", prefix)
+        if prefix:
+            text = text.replace("__FOLDER__", prefix.rstrip("/"))
+        # At the top there is no folder to go to.
+        text = "".join(line for line in text.splitlines(keepends=True) if "__FOLDER__" not in line)
         head, _, each = text.partition(_EACH)
         after, after_cluster = "tests" if _TESTS.search(head) else "", ""
         for target in targets:
@@ -253,8 +321,14 @@ def _branch(repo: Repo) -> str:
     return head.removeprefix("origin/") or repo.branch or "main"
 
 
+def _top(dbx: Dbx) -> Path:
+    """The top of the repository, from where forges and we name pipeline files."""
+    prefix = dbx.repo.prefix if dbx.repo.exists else ""
+    return dbx.project.root.parents[prefix.count("/") - 1] if prefix else dbx.project.root
+
+
 def _read(dbx: Dbx, path: str) -> str:
-    file = dbx.project.root / path
+    file = _top(dbx) / path
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 

@@ -40,6 +40,7 @@ FLOORS = [
     ["dbx"],
     ["cluster_state", "publishing", "pipeline_check", "local_remote", "exchange"],
     ["forge"],
+    ["forge_setup"],
     ["commands"],
     ["frames"],
     [

@@ -268,6 +268,32 @@ def test_the_generated_pipeline_deploys_to_the_local_workspace(
     assert b"shipped" in source
 
 
+def test_a_project_below_the_top_is_deployed_by_pipelines_of_its_own(
+    tmp_path: Path, project: Path, local: local_process.Server
+) -> None:
+    outer = tmp_path / "teams"
+    outer.mkdir()
+    git(outer, "init", "-q")
+    here = outer / "hello"
+    project.rename(here)
+    do(here, "pipeline", action="local")
+    do(here, "pipeline", action="azure")
+    (here / "pipelines/build-cluster.yml").unlink()  # the cluster has tests of its own
+    # Another project's files start nothing of ours, and theirs is not found among other folders.
+    (outer / "other/pipelines").mkdir(parents=True)
+    (outer / "other/pipelines/build.yml").write_text("steps: [{script: exit 1}]\n")
+    ship(here, "workspace/greet.py", "# Databricks notebook source\nprint('below')\n")
+    [run] = (done := do(here, "follow")).runs
+    assert (run.pipeline, run.state) == ("hello-build-workspace", "succeeded"), done.ends
+    assert b"below" in Dbx(here, "local").workspace.fetch("/Shared/hello/greet")
+    (outer / "other/notes.py").write_text("1\n")
+    git(outer, "add", "other")
+    git(outer, "commit", "-qm", "Other")
+    git(outer, "push", "-q", "local", "main")
+    with pytest.raises(PipelineError, match="No pipeline ran for"):
+        do(here, "follow")
+
+
 def test_there_is_nothing_to_follow(git_project: Path) -> None:
     with pytest.raises(GitError, match="no remote"):
         do(git_project, "follow")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forges import AzureHost, GitLabHost, serving
 
 from dbx_magic.auth import find_login
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import ConflictError, GitError, PipelineError, ProjectError, UsageError
-from dbx_magic.events import Event, Planned, drive
+from dbx_magic.events import Event, Note, Planned, drive
 from dbx_magic.pipeline_check import Problem, find_problems
 from dbx_magic.pipelines import FILES, render
 from dbx_magic.verbs import perform
@@ -22,6 +24,10 @@ FORGES = list(FILES)
 def do(folder: Path, action: str, seen: list[Event] | None = None, /, **arguments: Any) -> Any:
     work = perform(Dbx(folder), "pipeline", {"action": action, **arguments})
     return drive(work, (lambda _: None) if seen is None else seen.append)
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def add_targets(folder: Path, *names: str) -> None:
@@ -199,13 +205,158 @@ def test_refusals(git_project: Path, project: Path, tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="'a b'"):
         do(git_project, "azure")
     outer = tmp_path / "outer"
-    (outer / "inner").mkdir(parents=True)
-    (outer / "inner/dbx.toml").write_text("")
+    outer.mkdir()
+    (outer / "dbx.toml").write_text("")
     with pytest.raises(GitError, match="not in a git repository"):
-        do(outer / "inner", "azure")
-    subprocess.run(["git", "init", "-q"], cwd=outer, check=True)
-    with pytest.raises(ProjectError, match="not at the top of its repository"):
-        do(outer / "inner", "azure")
+        do(outer, "azure")
+
+
+@pytest.fixture
+def inner(project: Path, tmp_path: Path) -> Path:
+    """The project in a folder of its repository."""
+    (tmp_path / "teams").mkdir()
+    git(tmp_path, "init", "-q")
+    folder = tmp_path / "teams" / "hello"
+    project.rename(folder)
+    return folder
+
+
+def test_a_project_below_the_top_has_its_pipelines_there(inner: Path, tmp_path: Path) -> None:
+    add_targets(inner, "dev", "prod")
+    for forge in FORGES:
+        written = do(inner, forge)
+        assert do(inner, forge).written == ()
+        assert all((tmp_path / path).is_file() for path in written.written)
+    assert do(inner, "check").files == (
+        "teams/hello/pipelines/build-cluster.yml",
+        "teams/hello/pipelines/build-workspace.yml",
+        ".github/workflows/teams-hello-create-cluster.yml",
+        ".github/workflows/teams-hello-sync-workspace.yml",
+        "teams/hello/.gitlab-ci.yml",
+    )
+    assert do(inner, "check").problems == ()
+    azure = (inner / "pipelines/build-workspace.yml").read_text()
+    assert "- teams/hello/workspace/**\n" in azure
+    assert "- teams/hello/pipelines/build-workspace.yml\n" in azure
+    assert azure.count("workingDirectory: teams/hello\n") == 3  # the tests, and two targets
+    github = (tmp_path / ".github/workflows/teams-hello-sync-workspace.yml").read_text()
+    assert 'working-directory: "teams/hello"' in github
+    assert "- .github/workflows/teams-hello-sync-workspace.yml\n" in github
+    gitlab = (inner / ".gitlab-ci.yml").read_text()
+    assert '- cd "teams/hello"\n' in gitlab
+    assert '"teams/hello/workspace/**/*"' in gitlab
+    assert "commit them with git" in do(inner, "github").next
+    assert "include: [{local: teams/hello/.gitlab-ci.yml}]" in do(inner, "gitlab").next
+
+
+TOKEN = "dapi" + "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def at_azure(git_project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureHost]:
+    """The project's remote at Azure DevOps, and a target that its pipelines can reach."""
+    monkeypatch.setenv("AZURE_DEVOPS_EXT_PAT", "not-a-token-of-anybody")
+    (Path.home() / ".databrickscfg").write_text(
+        f"[dev]\nhost = https://dev.dbx.test\ntoken = {TOKEN}\n"
+    )
+    add_targets(git_project, "dev")
+    host = AzureHost("")
+    with serving(host) as (address, _):
+        git(git_project, "remote", "add", "origin", f"{address}/organisation/project/_git/thing")
+        git(git_project, "config", "remote.origin.forge", "azure")
+        yield host
+
+
+def test_what_azure_lacks_is_made_there_once(git_project: Path, at_azure: AzureHost) -> None:
+    with pytest.raises(PipelineError, match=r"no pipelines/build-cluster.yml.*pipeline azure"):
+        do(git_project, "register")
+    do(git_project, "azure")
+    seen: list[Event] = []
+    planned = do(git_project, "register", seen, dry_run=True)
+    assert (at_azure.pipelines, at_azure.groups) == ([], [])
+    [plan] = [event.plan for event in seen if isinstance(event, Planned)]
+    assert [change.subject for change in plan.changes] == [
+        "variable group databricks_cli",
+        "pipeline create-cluster",
+        "pipeline sync-workspace",
+    ]
+    with pytest.raises(ConflictError):
+        do(git_project, "register", expect="something else")
+    done = do(git_project, "register", seen, expect=plan.fingerprint)
+    assert len(done.made) == 3
+    assert planned.made == done.made
+    [group] = at_azure.groups
+    assert group["variables"] == {
+        "databricks_host": {"value": "https://dev.dbx.test", "isSecret": False},
+        "databricks_token": {"value": TOKEN, "isSecret": True},
+    }
+    assert group["variableGroupProjectReferences"][0]["projectReference"]["id"] == "p-1"
+    assert [one["configuration"]["path"] for one in at_azure.pipelines] == [
+        "/pipelines/build-cluster.yml",
+        "/pipelines/build-workspace.yml",
+    ]
+    assert at_azure.pipelines[0]["configuration"]["repository"] == {
+        "id": "r-1",
+        "type": "azureReposGit",
+    }
+    assert TOKEN not in f"{seen}{done}{plan}"
+    again = do(git_project, "register")
+    assert (again.made, len(again.kept)) == ((), 3)
+    assert len(at_azure.pipelines) == 2
+
+
+def test_the_local_workspace_is_no_place_for_a_pipeline_of_azure(
+    git_project: Path, at_azure: AzureHost
+) -> None:
+    file = git_project / "dbx.toml"
+    file.write_text(file.read_text().partition('[targets."dev"]')[0])
+    do(git_project, "azure")
+    with pytest.raises(ProjectError, match="no pipeline at Azure DevOps can reach"):
+        do(git_project, "register")
+    assert at_azure.groups == []
+
+
+def test_azure_itself_is_asked_when_it_can_be(git_project: Path, at_azure: AzureHost) -> None:
+    do(git_project, "azure")
+    seen: list[Event] = []
+    assert do(git_project, "check", seen).problems == ()
+    assert "create-cluster is not there yet" in str(seen)
+    do(git_project, "register")
+    seen.clear()
+    assert do(git_project, "check", seen).problems == ()
+    assert not [event for event in seen if isinstance(event, Note)]
+    at_azure.refuses = "sync-workspace"  # as no schema can know
+    checked = do(git_project, "check")
+    assert checked.exit_code == 7
+    assert checked.problems == (
+        Problem(
+            "pipelines/build-workspace.yml",
+            "/x.yml (Line: 3): sync-workspace is odd",
+            "Azure DevOps itself says so.",
+        ),
+    )
+    at_azure.expired = True
+    assert do(git_project, "check", seen).problems == ()
+    assert "Not checked by Azure DevOps itself" in str(seen)
+
+
+def test_gitlab_itself_is_asked_when_it_can_be(
+    git_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITLAB_TOKEN", "not-a-token-of-anybody")
+    do(git_project, "gitlab")
+    host = GitLabHost("")
+    with serving(host) as (address, _):
+        git(git_project, "remote", "add", "origin", f"{address}/group/sub/thing.git")
+        git(git_project, "config", "remote.origin.forge", "gitlab")
+        assert do(git_project, "check").problems == ()
+        host.refuses = "sync-workspace"
+        [problem] = do(git_project, "check").problems
+        assert problem.what == "jobs config should contain sync-workspace"
+        do(git_project, "azure")
+        add_targets(git_project, "dev")
+        with pytest.raises(PipelineError, match="nothing has to be registered"):
+            do(git_project, "register")
 
 
 def test_a_pipeline_signs_in_with_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from dbx_magic.local_remote import LocalRemote
+from dbx_magic.project import SPEC
 
 from .azure import Unsupported
 from .triggers import why_not
@@ -29,12 +31,10 @@ def main() -> None:
 
 def _received(remote: LocalRemote, old: str, new: str, branch: str) -> None:
     paths = _changed(remote, old, new)
-    listing = remote.repo.run("ls-tree", "-z", "--name-only", new, "pipelines/")
     wait = remote.repo.run("config", "--get", "dbx.wait", check=False) == "true"
-    for path in filter(None, listing.split("\0")):
-        if not path.endswith((".yml", ".yaml")):
-            continue
-        name = Path(path).stem
+    for path in _pipelines(remote, new):
+        # A project that is in a folder of its repository has the folder's name in its pipelines'.
+        name = re.sub(r"pipelines/|\.ya?ml$", "", path).replace("/", "-")
         try:
             pipeline = read_pipeline(remote.repo, new, path)
             reason = why_not(pipeline.get("trigger"), branch, paths)
@@ -56,6 +56,15 @@ def _received(remote: LocalRemote, old: str, new: str, branch: str) -> None:
             start_new_session=True,
         )
         sys.stdout.write(f"◐ {name}: run {run.number} begins, by the local runner\n")
+
+
+def _pipelines(remote: LocalRemote, commit: str) -> list[str]:
+    """The pipeline files of each project that the repository holds."""
+    there = remote.repo.run("ls-tree", "-rz", "--name-only", commit).split("\0")
+    marks = ("dbx.toml", str(SPEC))
+    projects = {path.removesuffix(mark) for path in there for mark in marks if path.endswith(mark)}
+    found = (re.fullmatch(r"(.*/|)pipelines/[^/]+\.ya?ml", path) for path in there)
+    return [path[0] for path in found if path and path[1] in projects]
 
 
 def _changed(remote: LocalRemote, old: str, new: str) -> list[str]:

@@ -31,7 +31,7 @@ export interface IArguments {
   history: { name?: string; rows?: number };
   compare: { version: string; other?: string; names?: boolean };
   rollback: { version: string; message?: string; publish?: boolean; dry_run?: boolean; expect?: string };
-  pipeline: { action: 'azure' | 'github' | 'gitlab' | 'check' | 'local'; force?: boolean; dry_run?: boolean; expect?: string };
+  pipeline: { action: 'azure' | 'github' | 'gitlab' | 'check' | 'register' | 'local'; force?: boolean; dry_run?: boolean; expect?: string };
   follow: { commit?: string; logs?: boolean };
   ship: { message: string };
   local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };
@@ -69,7 +69,7 @@ export interface IResults {
   history: ({ type: 'History'; view: ILine[] } & IHistory);
   compare: ({ type: 'Compared'; view: ILine[] } & ICompared);
   rollback: ({ type: 'RolledBack'; view: ILine[] } & IRolledBack);
-  pipeline: ({ type: 'PipelineFiles'; view: ILine[] } & IPipelineFiles) | ({ type: 'Checked'; view: ILine[] } & IChecked) | ({ type: 'LocalRunner'; view: ILine[] } & ILocalRunner);
+  pipeline: ({ type: 'PipelineFiles'; view: ILine[] } & IPipelineFiles) | ({ type: 'Checked'; view: ILine[] } & IChecked) | ({ type: 'Registered'; view: ILine[] } & IRegistered) | ({ type: 'LocalRunner'; view: ILine[] } & ILocalRunner);
   follow: ({ type: 'Followed'; view: ILine[] } & IFollowed);
   ship: ({ type: 'Shipped'; view: ILine[] } & IShipped);
   local: ({ type: 'LocalWorkspace'; view: ILine[] } & ILocalWorkspace) | ({ type: 'ShellVariables'; view: ILine[] } & IShellVariables);
@@ -428,6 +428,14 @@ export interface IPipelineFiles {
   written: string[];
   unchanged: string[];
   next: string;
+  dry_run: boolean;
+}
+
+export interface IRegistered {
+  project: string;
+  made: string[];
+  kept: string[];
+  left: string[];
   dry_run: boolean;
 }
 

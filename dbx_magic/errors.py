@@ -17,7 +17,6 @@ Anything else that is raised is a bug and keeps its traceback.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 
@@ -107,7 +106,7 @@ class RemoteError(DbxError):
         self.traceback = tuple(traceback)
 
     def _render_traceback_(self) -> list[str]:
-        # Mostly its last line says it already: ``ValueError: no such column``.
-        last = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(self.traceback)).strip().rpartition("\n")[2]
-        told = last.startswith(self.message.partition(":")[0]) and not self.hint
+        # The exception's own sentence stands at the end of its traceback already.
+        name = self.message.partition(":")[0]
+        told = self.traceback and name.replace(".", "").isidentifier() and not self.hint
         return [*self.traceback, *([] if told else super()._render_traceback_())]

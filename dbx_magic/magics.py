@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ LANGUAGES = ("python", "sql", "scala", "r", "sh")
 LIVE = ("clusters", "history", "spec")
 
 _PLAIN_CELL = "as in a Databricks notebook"
+_CELL_THERE = re.compile(r"\s*%%dbx(?:[ \t]+python\b[^\n]*|[ \t]+-[^\n]*|[ \t]*)\n")
 _LOCAL_CELL = re.compile(r"\s*%%dbx[ \t]+local[ \t]*(?:\n|\Z)")
 _QUESTION = re.compile(r"^(\s*%dbx\s+[a-z]+)\s*\?\??\s*$")
 
@@ -103,7 +104,8 @@ class DbxMagics(Magics):
 
     def plain_cell(self, lines: list[str]) -> list[str]:
         """Send a cell to the cluster in remote mode; a part of it, when it has `%dbx` lines."""
-        if self._running or self._is_silent():
+        # Silent is what a front end asks for itself: that is no cell of the user's.
+        if self._running or self._request().get("silent"):
             return lines
         if found := _LOCAL_CELL.match("".join(lines)):
             rest = "".join(lines)[found.end() :]
@@ -125,11 +127,51 @@ class DbxMagics(Magics):
     # It is for running a cell, not for asking whether one is complete.
     plain_cell.has_side_effects = True  # type: ignore[attr-defined]
 
-    def _is_silent(self) -> bool:
-        """Whether a front end asks for something of its own; that is no cell of the user's."""
+    def _request(self) -> Mapping[str, Any]:
+        """What the front end has asked the kernel for; empty where there is no kernel."""
         kernel = getattr(self.shell, "kernel", None)
-        content = kernel.get_parent("shell").get("content", {}) if kernel else {}
-        return bool(content.get("silent"))
+        return dict(kernel.get_parent("shell").get("content", {})) if kernel else {}
+
+    @context_matcher(priority=90)
+    def names_matcher(self, context: CompletionContext) -> SimpleMatcherResult:
+        """Complete names of the cluster: in a `%%dbx` cell, and in every cell in remote mode."""
+        lines = context.full_text.split("\n")[: context.cursor_line + 1]
+        lines[-1] = lines[-1][: context.cursor_position]
+        code = self._code_there("\n".join(lines))
+        if not code or self.dbx_of_kernel is None:
+            return {"completions": []}
+        from .names import complete
+
+        ways = complete(self.dbx_of_kernel, code)
+        return {
+            "completions": [SimpleCompletion(way.text, type=way.type) for way in ways.found],
+            "matched_fragment": ways.fragment,
+            "suppress": True,
+            "ordered": True,
+        }
+
+    def inspect(self, name: str) -> Mapping[str, str]:
+        """Tell what a name is on the cluster; nothing where the question is about one here."""
+        dbx = self.dbx_of_kernel
+        if dbx is None or not self._code_there(str(self._request().get("code", name))):
+            return {}
+        from .names import inspect
+
+        data = inspect(dbx, name)
+        # ipykernel takes the HTML out where nobody wants it, and must find one.
+        return {"text/html": "", **data} if data else {}
+
+    def _code_there(self, cell: str) -> str:
+        """The Python of a cell that runs on the cluster; empty when it runs here."""
+        if found := _CELL_THERE.match(cell):
+            return cell[found.end() :]
+        dbx = self.dbx_of_kernel
+        if dbx is None or dbx.remote != "python" or cell.startswith("%%dbx"):
+            return ""
+        from .notebook import Cell, Notebook, cell_language
+
+        is_python = cell_language(Cell("code", cell), Notebook())[0] == "python"
+        return "" if cell.rpartition("\n")[2].lstrip().startswith("%dbx") or not is_python else cell
 
     def begin_cell(self) -> None:
         """Know that a cell runs: what it runs in its turn is no cell of the notebook."""
@@ -250,10 +292,15 @@ def load(shell: InteractiveShell) -> None:
     unload(shell)
     magics = DbxMagics(shell)
     shell.register_magics(magics)
-    shell.Completer.custom_matchers.append(dbx_matcher)
+    shell.Completer.custom_matchers.extend([dbx_matcher, magics.names_matcher])
     shell.input_transformers_cleanup.extend([question_marks, magics.plain_cell])
     shell.events.register("pre_execute", magics.begin_cell)
     shell.events.register("post_execute", magics.end_cell)
+    known_here = shell.object_inspect_mime
+    # IPython has no hook for it.
+    shell.object_inspect_mime = lambda name, *arguments, **options: (  # type: ignore[method-assign]
+        magics.inspect(name) or known_here(name, *arguments, **options)
+    )
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -265,6 +312,7 @@ def unload(shell: InteractiveShell) -> None:
     ):
         # By name: after a reload of this module the functions are others.
         hooks[:] = [hook for hook in hooks if getattr(hook, "__module__", "") != __name__]
+    vars(shell).pop("object_inspect_mime", None)
     known = shell.magics_manager.registry.get("DbxMagics")
     opened = getattr(known, "dbx_of_kernel", None)
     if opened is not None:

@@ -287,6 +287,18 @@ class Workspace:
         }
         return dict(self.rest.look("1.2/commands/events", query))
 
+    @property
+    def knows_names(self) -> bool:
+        """Whether the workspace tells of a context's names without running anything there."""
+        return "names" in self.rest.capabilities
+
+    def ask_context(
+        self, kind: Literal["complete", "inspect"], cluster_id: str, context_id: str, code: str
+    ) -> Json:
+        """Jupyter's answer about the end of ``code``: completions, or what stands there."""
+        body = {"clusterId": cluster_id, "contextId": context_id, "code": code, "cursor": len(code)}
+        return dict(self.rest.post(f"1.2/contexts/{kind}", body))
+
     def cancel_command(self, cluster_id: str, context_id: str, command_id: str) -> None:
         """Stop a command; its context lives on."""
         body = {"clusterId": cluster_id, "contextId": context_id, "commandId": command_id}

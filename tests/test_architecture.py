@@ -48,7 +48,7 @@ FLOORS = [
         *("convert", "transfer", "pull", "cells", "spark", "runs"),
         *("versions", "history", "compare", "rollback", "pipelines", "follow"),
     ],
-    ["status", "demo", "ship", "remote_mode"],
+    ["status", "demo", "ship", "remote_mode", "names"],
     ["verbs", "side_by_side"],
     ["grammar", "protocol", "show"],
     ["completion", "display"],

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
+from wire import Wire, running
 
+from dbx_magic.auth import Login
 from dbx_magic.dbx import Dbx
+from dbx_magic.events import Event, Shown
 from dbx_magic.formats import read_notebook
+from dbx_magic.local_process import Server
+from dbx_magic.names import complete, inspect
 from dbx_magic.output import TABLE, Clear, Display, Failure, Stream, from_event, plain
 from dbx_magic.remote_mode import parts
+from dbx_magic.workspace import Workspace
 
 Run = Callable[[str], Any]
 
@@ -109,6 +117,7 @@ def test_cells_run_there_and_local_ones_here(here: Run, cell: Run) -> None:
     assert "here" in text(here("where"))
 
 
+SHIP = "class Ship:\n    '''Sails.'''\n    def hoist(self): 1 / 0\n\nship = Ship()"
 CELLS = Path(__file__).parent / "cells"
 
 
@@ -189,3 +198,76 @@ def settled(found: list[Any]) -> list[Any]:
             joined.append([kind, shown])
     accident = r"ipykernel_\d+/\d+\.py|In\[\d+\]|0x[0-9a-f]+|#\d+L?"
     return [re.sub(accident, "…", plain(str(item)).replace("\\x1b", "\x1b")) for item in joined]
+
+
+def asked(kernel: NotebookClient, kind: str, code: str) -> Any:
+    """The kernel's answer to an editor."""
+    assert kernel.kc is not None
+    sent = getattr(kernel.kc, kind)(code, len(code))
+    while (reply := run_sync(kernel.kc.get_shell_msg)(timeout=60))["parent_header"][
+        "msg_id"
+    ] != sent:
+        pass
+    return reply["content"]
+
+
+@pytest.mark.parametrize("before", ["", "%%dbx\n", "%%dbx python -c shared\n"])
+def test_names_of_the_cluster_are_completed_and_inspected(
+    here: Run, cell: Run, kernel: NotebookClient, before: str
+) -> None:
+    cell(SHIP)
+    if before:
+        here("%dbx remote off")
+    code = f"{before}a = 1\nship.ho"
+    deadline = time.monotonic() + 60  # an answer that a busy machine gives late is left out
+    while not (found := asked(kernel, "complete", code))["matches"]:
+        assert time.monotonic() < deadline
+    assert [code[: found["cursor_start"]] + match for match in found["matches"]] == [
+        f"{before}a = 1\nship.hoist"
+    ]
+    while not (data := asked(kernel, "inspect", f"{before}Ship")["data"]):
+        assert time.monotonic() < deadline
+    assert "Sails." in data["text/plain"]
+
+
+@pytest.mark.parametrize("code", ["%%dbx local\nship.ho", "%sql\nselect ship.ho", "%dbx ship.ho"])
+def test_other_cells_complete_nothing_there(cell: Run, kernel: NotebookClient, code: str) -> None:
+    cell(SHIP)
+    assert not any("hoist" in match for match in asked(kernel, "complete", code)["matches"])
+
+
+def test_a_name_here_is_inspected_here(here: Run, cell: Run, kernel: NotebookClient) -> None:
+    cell("%%dbx local\nclass Anchor:\n    '''Holds.'''")
+    here("%dbx remote off")
+    assert "Holds." in asked(kernel, "inspect", "Anchor")["data"]["text/plain"]
+
+
+def test_names_are_asked_for_by_a_command_where_the_workspace_cannot(
+    dbx: Dbx, local: Server, perform: Any, shared_cluster: str
+) -> None:
+    """As on Databricks: IPython's own completer on the driver, and nothing of ours stays there."""
+    dbx.project.pick(shared_cluster)
+    known = dbx.workspace.login
+    with running(Wire(local.url, hides="x-dbx-magic")) as url:
+        dbx._workspace = Workspace(Login(url, known.headers, known.profile))
+        assert complete(dbx, "ship.ho").found == ()  # no context is opened for it
+        assert not dbx.contexts
+        perform(
+            "exec", code="class Ship:\n    '''Sails.'''\n    def hoist(self): 1 / 0\nship = Ship()"
+        )
+        deadline = time.monotonic() + 60
+        while not (found := complete(dbx, "a = 1\nship.ho")).found:
+            assert time.monotonic() < deadline
+        assert [found.fragment, *(way.text for way in found.found)] in (
+            ["ship.ho", "ship.hoist"],
+            [".ho", ".hoist"],
+        )
+        while not (data := inspect(dbx, "Ship")):
+            assert time.monotonic() < deadline
+        assert "Sails." in data["text/plain"]
+        assert inspect(dbx, "no_such_name") == {}
+        seen: list[Event] = []
+        perform("exec", seen, code="[name in globals() for name in ('answer', 'shell', 'code')]")
+        (left,) = [event.output for event in seen if isinstance(event, Shown)]
+        assert left == Stream("stdout", "[False, False, False]\n")
+        dbx.close()

@@ -30,12 +30,18 @@ class Commands:
         self._lifecycle = lifecycle
 
     def operations(self) -> list[Operation]:
-        """The operations of the API, and ``commands/events``, which Databricks does not have."""
+        """The operations of the API, and three that Databricks does not have.
+
+        ``commands/events`` streams; ``contexts/complete`` and ``contexts/inspect`` answer what an
+        editor wants to know of a context's names.
+        """
         version = ("1.2",)
         return [
             Operation("POST", "/contexts/create", self._create, version),
             Operation("GET", "/contexts/status", self._context_status, version),
             Operation("POST", "/contexts/destroy", self._destroy, version),
+            Operation("POST", "/contexts/complete", self._complete, version),
+            Operation("POST", "/contexts/inspect", self._inspect, version),
             Operation("POST", "/commands/execute", self._execute, version),
             Operation("GET", "/commands/status", self._status, version),
             Operation("GET", "/commands/events", self._events, version),
@@ -58,6 +64,14 @@ class Commands:
         compute, context_id = self._context(call)
         await compute.destroy_context(context_id)
         return {"id": context_id}
+
+    async def _complete(self, call: Call) -> Mapping[str, Any]:
+        compute, context_id = self._context(call)
+        return await compute.complete(context_id, call.text("code"), call.whole("cursor", 0))
+
+    async def _inspect(self, call: Call) -> Mapping[str, Any]:
+        compute, context_id = self._context(call)
+        return await compute.inspect(context_id, call.text("code"), call.whole("cursor", 0))
 
     async def _execute(self, call: Call) -> Mapping[str, Any]:
         compute, context_id = self._context(call)

@@ -52,7 +52,7 @@ class Gate:
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
-                    (b"x-dbx-magic", b"events if-modified-at"),
+                    (b"x-dbx-magic", b"events names if-modified-at"),
                     (b"x-content-type-options", b"nosniff"),
                 ]
             await send(message)

@@ -461,7 +461,7 @@ summarise(people)
 
 # COMMAND ----------
 
-dbutils.fs.rm("/tmp/remote_cells", True)
+gone = dbutils.fs.rm("/tmp/remote_cells", True)
 
 # COMMAND ----------
 

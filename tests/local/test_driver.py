@@ -589,3 +589,9 @@ def test_a_table_as_text_is_short_and_says_what_it_leaves_out() -> None:
     assert max(map(len, lines)) < 50
     assert re.fullmatch(r"\| 0\|x+…\|", lines[3])
     assert as_text(["a"], [], truncated=False) == "+-+\n|a|\n+-+\n+-+"
+
+
+async def test_names_are_completed_from_the_objects_themselves(cluster: Any, python: str) -> None:
+    await cluster.run(python, "frame = spark.range(2).withColumnRenamed('id', 'passenger')")
+    found = await cluster.compute.complete(python, "frame.passen", 12)
+    assert [match.rpartition(".")[2] for match in found["matches"]] == ["passenger"]

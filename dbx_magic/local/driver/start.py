@@ -98,6 +98,8 @@ def main(connection_file: str, settings: Mapping[str, Any]) -> None:
     os.environ["IPYTHONDIR"] = str(Path(connection_file).parent)
     app: Any = IPKernelApp.instance(kernel_class=Kernel, parent_handle=os.getppid())
     app.config.HistoryManager.enabled = False
+    # Names are completed from the objects themselves: at once, and with a DataFrame's columns.
+    app.config.IPCompleter.use_jedi = False
     app.initialize(["-f", connection_file])
     Driver(app, attach()).begin(**settings)
     app.start()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 from dbx_magic import verbs
 from dbx_magic.dbx import Dbx
@@ -218,3 +219,27 @@ def test_cells_in_the_background_are_listed_shown_and_stopped(
     ((key, context_id),) = dbx.contexts.items()
     dbx.workspace.destroy_context(key[0], context_id)
     assert "lost with its" in text(perform("cells").view())
+
+
+def test_the_end_of_a_kernel_closes_its_contexts(dbx: Dbx, shared_cluster: str) -> None:
+    manager, client = start_new_kernel(cwd=str(dbx.project.root))
+    said: list[str] = []
+
+    def cell(code: str) -> None:
+        client.execute_interactive(
+            code, output_hook=lambda message: said.append(message["content"].get("text", ""))
+        )
+
+    try:
+        cell("%load_ext dbx_magic")
+        cell("%%dbx\n1")
+        cell(
+            "print(*get_ipython().magics_manager.registry['DbxMagics'].dbx_of_kernel.contexts.values())"
+        )
+        (context_id,) = "".join(said).split()
+        assert dbx.workspace.context(shared_cluster, context_id)["status"] == "Running"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel()
+    with pytest.raises(NotFoundError, match="not found"):
+        dbx.workspace.context(shared_cluster, context_id)

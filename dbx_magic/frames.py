@@ -23,7 +23,7 @@ from .view import counted, size
 from .workspace import BLOCK, Json
 
 Kind = Literal["pandas", "polars", "arrow", "list"]
-LIMIT = 1_000_000_000  # bytes of a DataFrame that come without being asked twice
+LIMIT = 500_000_000  # bytes of a DataFrame that come without being asked twice
 INLINE = 30_000  # bytes that fit into what every runtime lets a command print
 _SENT_INLINE = 1_000_000
 _FOLDER = "dbfs:/tmp/dbx-magic"
@@ -69,8 +69,8 @@ def bring(dbx: Dbx, cluster: Json, name: str, kind: Kind, rows: int = 0) -> Work
             )
         case {"refused": True, "rows": int(count), "size": int(large)}:
             raise UsageError(
-                f"{name} has {counted(count, 'row')} and would take {size(large)} here; up to "
-                f"{size(LIMIT)} come unasked.",
+                f"{name} has {counted(count, 'row')} and would take about {size(large)} here; "
+                f"up to {size(LIMIT)} come unasked.",
                 f"Bring a part of it with -n ROWS, or all of it with -n {count}.",
             )
         case {"error": str(error)}:

@@ -28,6 +28,8 @@ def give(
         return json.dumps({"missing": True})
     value = names[name]
     try:
+        if most and (large := too_large(value, most)):
+            return json.dumps({"refused": True, "rows": large[0], "size": large[1]})
         table = as_table(value, rows)
         if table is None:
             told: dict[str, Any] = {"form": "value", "type": type(value).__name__}
@@ -77,11 +79,38 @@ def take(names: dict[str, Any], name: str, *, form: str, data: str = "", path: s
     return json.dumps({})
 
 
+def too_large(value: Any, most: int) -> tuple[int, int] | None:
+    """The rows and about the bytes of a Spark DataFrame that is more than ``most`` bytes.
+
+    It is told before anything is collected: what does not fit would end the driver.
+    """
+    if not is_spark(value):
+        return None
+    if hasattr(value, "_jdf"):
+        # What Spark expects is mostly too much, and costs nothing.
+        plan = value._jdf.queryExecution().optimizedPlan()  # noqa: SLF001
+        if int(str(plan.stats().sizeInBytes())) <= most:
+            return None
+    width = sum(_WIDTHS.get(field.dataType.typeName(), 20) for field in value.schema.fields)
+    count = value.count()
+    return (count, count * width) if count * width > most else None
+
+
+_WIDTHS = {"boolean": 1, "byte": 1, "short": 2, "integer": 4, "float": 4, "date": 4}
+_WIDTHS |= {"long": 8, "double": 8, "timestamp": 8, "timestamp_ntz": 8, "decimal": 16}
+
+
+def is_spark(value: Any) -> bool:
+    """Whether it is a DataFrame of Spark, classic or of Spark Connect."""
+    kind = type(value)
+    return kind.__module__.startswith("pyspark.") and kind.__name__ == "DataFrame"
+
+
 def as_table(value: Any, rows: int) -> Any:
     """An Arrow table of what is a DataFrame of Spark, pandas, polars or Arrow; else ``None``."""
-    kind = f"{type(value).__module__}.{type(value).__name__}"
-    if kind.startswith("pyspark.") and kind.endswith(".DataFrame"):
+    if is_spark(value):
         return from_spark(value.limit(rows) if rows else value)
+    kind = f"{type(value).__module__}.{type(value).__name__}"
     if kind.startswith("pandas.") and hasattr(value, "to_frame") and not hasattr(value, "columns"):
         value, kind = value.to_frame(), "pandas.core.frame.DataFrame"
     if kind.startswith("pandas.") and kind.endswith(".DataFrame"):

@@ -142,9 +142,15 @@ def test_too_much_is_refused_before_it_travels(
     perform: Perform, variables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frames, "LIMIT", 10_000)
-    with pytest.raises(UsageError, match=r"frame has 5,000 rows and would take 40\.0 KB here"):
+    with pytest.raises(
+        UsageError, match=r"frame has 5,000 rows and would take about 40\.0 KB here"
+    ):
         bring(perform, variables, "spark.range(5000)")
     assert len(bring(perform, variables, "spark.range(5000)", rows=5000)) == 5000
+    with pytest.raises(UsageError, match=r"frame has 5,000 rows"):  # what Spark cannot know
+        bring(perform, variables, "spark.createDataFrame(spark.range(5000).toPandas())")
+    with pytest.raises(UsageError, match=r"frame has 5,000 rows"):  # what is there already
+        bring(perform, variables, "spark.range(5000).toPandas()")
 
 
 def test_an_error_of_spark_while_it_is_brought_is_said(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
-from itertools import groupby, islice, zip_longest
+from itertools import groupby, islice
 
 from .errors import ProjectError
 from .merge import align, says
@@ -50,13 +50,6 @@ class CellPair:
         if self.here and self.there and _title(self.here) != _title(self.there):
             return _title(self.here) + here, _title(self.there) + there
         return here, there
-
-    @property
-    def first_lines(self) -> tuple[str, str]:
-        """The first line that differs, of each version."""
-        pairs = zip_longest(*(text.split("\n") for text in self.texts))
-        here, there = next(((a, b) for a, b in pairs if a != b), ("", ""))
-        return (here or "").strip(), (there or "").strip()
 
 
 def _title(cell: Cell) -> str:

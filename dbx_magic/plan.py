@@ -7,20 +7,30 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from .errors import ConflictError
-from .view import Line, View
+from .view import Block, Diff, Line, View
 
 StepT = TypeVar("StepT")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One difference as people see it: what, from what to what, and why."""
+    """One difference as people see it: what, from what to what, and why.
+
+    ``lines`` are the diff of a conflict: − as in the workspace, + as in the project.
+    """
 
     symbol: Literal["+", "~", "−", "!"]
     subject: str
     before: str = ""
     after: str = ""
     reason: str = ""
+    lines: tuple[str, ...] = ()
+
+    def view(self) -> View:
+        """One line, and the diff if there is one."""
+        blocks: list[Block] = [Line(_sentence(self), self.symbol, note=self.reason, indent=1)]
+        diff = Diff(self.lines, "in the workspace", "in the project")
+        return [*blocks, diff] if self.lines else blocks
 
 
 @dataclass(frozen=True)
@@ -54,13 +64,10 @@ class Plan(Generic[StepT]):
             )
 
     def view(self) -> View:
-        """The title, then a line for each change."""
+        """The title, then each change."""
         return [
             Line(self.title),
-            *(
-                Line(_sentence(change), change.symbol, note=change.reason, indent=1)
-                for change in self.changes
-            ),
+            *(block for change in self.changes for block in change.view()),
             *([Line(f"Apply: `{self.apply}`")] if self.apply and self.steps else []),
         ]
 

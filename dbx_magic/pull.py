@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from .base import Base
-from .celldiff import cell_lines, cells_of, lines_between
 from .comparison import (
     FOLDER,
     Conflict,
     Content,
-    Difference,
     Drop,
     Merge,
     PullStep,
@@ -30,9 +28,9 @@ from .plan import Change, Plan
 from .pulling import Came, Puller
 from .remote import Folder
 from .sending import backup_line, new_backup
-from .sides import Sides, fetch, gather, look, settle, with_pending
-from .tree import FILE_LIMIT, Walk, read
-from .view import Block, Diff, Line, Symbol, View, counted, duration, size
+from .sides import Sides, fetch, gather, lines_of, look, settle, with_pending
+from .tree import Walk
+from .view import Block, Diff, Line, Symbol, View, counted, duration
 
 
 @dataclass(frozen=True)
@@ -284,7 +282,10 @@ def diff(
             sides = yield from ticking(_with_texts(crew, folder, sides, wanted), "reading")
         objects = tuple(
             ObjectDiff(
-                one.path, one.edit_here, one.edit_there, () if names else _lines(dbx, sides, one)
+                one.path,
+                one.edit_here,
+                one.edit_there,
+                () if names else lines_of(dbx.project, sides, one),
             )
             for one in found
         )
@@ -293,19 +294,4 @@ def diff(
             for path, content in sides.here.items()
             if content != FOLDER and chosen(path)
         )
-    return Differences(folder.root, objects, equal)
-
-
-def _lines(dbx: Dbx, sides: Sides, one: Difference) -> tuple[str, ...]:
-    entry = sides.entries.get(one.path)
-    if entry and entry.size > FILE_LIMIT:
-        return (f"@@ {size(entry.size)} here, more than a workspace takes @@",)
-    here = read(dbx.project, entry) if entry else b""
-    there = sides.texts.get(one.path, b"")
-    try:
-        texts = here.decode(), there.decode()
-    except UnicodeDecodeError:
-        return (f"@@ {size(len(there))} there, {size(len(here))} here, no text @@",)
-    if {content.kind for content in (one.here, one.there) if content} == {"notebook"}:
-        return tuple(cell_lines(*(cells_of(text, one.path) if text else () for text in texts)))
-    return tuple(lines_between(texts[1], texts[0]))
+    return Differences(folder.root, tuple(objects), equal)

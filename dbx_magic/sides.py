@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from .base import Base, Known
+from .celldiff import cell_lines, cells_of, lines_between
 from .comparison import FOLDER, GONE, Content, Difference, compare
 from .crew import Crew, Pile
 from .errors import GitError, NotFoundError
 from .project import Project
 from .remote import OWN, RECORD, Folder, Record, Seen
 from .repo import Repo
-from .tree import Entry, read
+from .tree import FILE_LIMIT, Entry, read
+from .view import size
 
 _UNREAD = "unread"
 
@@ -225,3 +227,19 @@ def _text(sides: Sides, project: Project, path: str, known: Known) -> bytes | No
     if entry and entry.content == known.content:
         return read(project, entry)
     return None
+
+
+def lines_of(project: Project, sides: Sides, one: Difference) -> tuple[str, ...]:
+    """Show what differs in one object as a diff: − as in the workspace, + as in the project."""
+    entry = sides.entries.get(one.path)
+    if entry and entry.size > FILE_LIMIT:
+        return (f"@@ {size(entry.size)} here, more than a workspace takes @@",)
+    here = read(project, entry) if entry else b""
+    there = sides.texts.get(one.path, b"")
+    try:
+        texts = here.decode(), there.decode()
+    except UnicodeDecodeError:
+        return (f"@@ {size(len(there))} there, {size(len(here))} here, no text @@",)
+    if {content.kind for content in (one.here, one.there) if content} == {"notebook"}:
+        return tuple(cell_lines(*(cells_of(text, one.path) if text else () for text in texts)))
+    return tuple(lines_between(texts[1], texts[0]))

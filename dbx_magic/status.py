@@ -161,10 +161,9 @@ def _notebooks(dbx: Dbx) -> Work[NotebookStatus]:
             root, unchanged, left = end.value.root, end.value.unchanged, end.value.left
             return NotebookStatus(root, differ, unchanged, (*by_hand, *left))
         if isinstance(event, Planned):
-            # The lines that show both sides of a conflict have texts; one line names each object.
-            named = [item for item in event.plan.changes if not item.before]
-            differ = tuple(f"{item.symbol} {item.subject}" for item in named)
-            by_hand = tuple(item.subject for item in named if item.symbol == "!")
+            changes = event.plan.changes
+            differ = tuple(f"{item.symbol} {item.subject}" for item in changes)
+            by_hand = tuple(item.subject for item in changes if item.symbol == "!")
         else:
             yield event
 

@@ -12,8 +12,7 @@ from secrets import token_hex
 from typing import NoReturn
 
 from .base import Base
-from .celldiff import cell_pairs, cells_of
-from .comparison import FOLDER, Conflict, PushStep, Remove, Send, push_steps
+from .comparison import FOLDER, Conflict, Difference, PushStep, Remove, Send, push_steps
 from .crew import Crew
 from .dbx import Dbx
 from .errors import ConflictError, DbxError, GitError
@@ -32,9 +31,10 @@ from .pushing import Pushing, must_fit, sending_of
 from .pushlock import PushLock
 from .remote import Folder, Seen
 from .sending import Backup, Sender, backup_line, new_backup
-from .sides import Sides, gather, look, read_more, settle, with_pending
-from .tree import read
+from .sides import Sides, gather, lines_of, look, read_more, settle, with_pending
 from .view import Line, View, counted, duration, listed
+
+_MOST_LINES = 60  # of a conflict; `diff` shows all
 
 
 @dataclass(frozen=True)
@@ -230,6 +230,7 @@ def _plan(
     dbx: Dbx, folder: Folder, sides: Sides, steps: tuple[PushStep, ...], apply: str
 ) -> Plan[PushStep]:
     changes: list[Change] = []
+    differences = {one.path: one for one in sides.differences}
     for step in steps:
         match step:
             case Send(over=None):
@@ -240,8 +241,8 @@ def _plan(
                 changes.append(Change("−", step.path, reason=step.reason))
             case Conflict():
                 reason = step.reason + _ago(sides.seen.get(step.path))
-                changes.append(Change("!", step.path, reason=reason))
-                changes += _sides_of(sides, dbx, step.path)
+                lines = _sides_of(dbx, sides, differences[step.path])
+                changes.append(Change("!", step.path, reason=reason, lines=lines))
     title = (
         f"{folder.root}: {counted(len(steps), 'change')}" if steps else f"{folder.root} is equal"
     )
@@ -254,34 +255,20 @@ def _ago(seen: Seen | None) -> str:
     return f", {duration(seconds)} ago" if seconds >= 0 else ""
 
 
-def _sides_of(sides: Sides, dbx: Dbx, path: str) -> list[Change]:
-    """The cells of a notebook in conflict that differ: here and there."""
-    entry, there = sides.entries.get(path), sides.texts.get(path)
-    if entry is None or there is None or entry.content.kind != "notebook":
-        return []
-    here = read(dbx.project, entry)
-    cells = (cells_of(text.decode("utf-8", "replace"), entry.file) for text in (here, there))
-    changes = []
-    for pair in cell_pairs(*cells):
-        if not pair.is_equal:
-            line_here, line_there = pair.first_lines
-            changes.append(
-                Change(
-                    "!",
-                    f"{path}, {pair.name}",
-                    f"here: {line_here or '(no such cell)'}",
-                    f"there: {line_there or '(no such cell)'}",
-                )
-            )
-    return changes
+def _sides_of(dbx: Dbx, sides: Sides, one: Difference) -> tuple[str, ...]:
+    """What differs in an object that is in conflict, if both sides can be shown."""
+    if not one.here or one.path not in sides.texts:
+        return ()
+    lines = lines_of(dbx.project, sides, one)
+    left = len(lines) - _MOST_LINES
+    return (*lines[:_MOST_LINES], f"@@ {counted(left, 'more line')} @@") if left > 0 else lines
 
 
 def _conflict(folder: Folder, conflicts: list[Conflict]) -> ConflictError:
     named = [f"{one.path} ({one.reason})" for one in conflicts]
     return ConflictError(
         f"Nothing was sent to {folder.root}: {listed(named)}.",
-        "`diff` shows both sides, `pull` merges them here; `push --force` overwrites what is there "
-        "and keeps a backup.",
+        "`pull` merges it here; `push --force` overwrites it and keeps a backup.",
     )
 
 

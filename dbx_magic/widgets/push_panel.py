@@ -72,9 +72,9 @@ class PushPanel:
 
     @property
     def _changes(self) -> Sequence[Change]:
-        """What the proposed plan does to each object; the cells of a conflict are shown beside."""
+        """What the proposed plan does to each object."""
         plan = self.doing.plan if self.doing.is_proposal else None
-        return [item for item in plan.changes if not item.before] if plan else []
+        return plan.changes if plan else ()
 
     def _propose(self) -> None:
         self.doing.propose("push", prune=self.prune.value)

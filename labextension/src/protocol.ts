@@ -521,6 +521,7 @@ export interface IChange {
   before: string;
   after: string;
   reason: string;
+  lines: string[];
 }
 
 export interface IPlan {

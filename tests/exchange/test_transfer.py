@@ -18,6 +18,7 @@ from dbx_magic import events, verbs
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import ConflictError, ProjectError, UsageError
 from dbx_magic.show import text
+from dbx_magic.view import Diff
 
 
 def test_push_sends_notebooks_files_and_folders(dbx: Dbx, project: Path, root: str) -> None:
@@ -123,14 +124,22 @@ def test_an_edit_there_is_a_conflict_and_nothing_is_sent(
         events.drive(verbs.perform(dbx, "push", {}), seen.append)
     assert remote(dbx, root) == before
     (plan,) = [event.plan for event in seen if isinstance(event, events.Planned)]
-    (cell,) = [change for change in plan.changes if change.before]
     (conflict,) = [change for change in plan.changes if change.subject == "score"]
     assert re.fullmatch(r"edited in the workspace and here, \d\.\d s ago", conflict.reason)
-    assert (cell.subject, cell.before, cell.after) == (
-        "score, cell 2",
-        "here: threshold = 0.6",
-        "there: threshold = 0.55",
-    )
+    sides = ("@@ 1 equal cell @@", "@@ cell 2 @@", "-threshold = 0.55", "+threshold = 0.6")
+    assert conflict.lines == sides
+    assert Diff(sides, "in the workspace", "in the project") in plan.view()
+
+
+def test_much_that_is_in_conflict_is_cut_short(dbx: Dbx, project: Path, root: str) -> None:
+    write(project, "workspace/data.csv", "1")
+    push(dbx)
+    dbx.workspace.put(f"{root}/data.csv", b"\n".join([b"theirs"] * 200), "RAW")
+    seen: list[events.Event] = []
+    with pytest.raises(ConflictError):
+        events.drive(verbs.perform(dbx, "push", {}), seen.append)
+    (plan,) = [event.plan for event in seen if isinstance(event, events.Planned)]
+    assert plan.changes[0].lines[-1] == "@@ 142 more lines @@"
 
 
 def test_force_overwrites_and_keeps_a_backup(dbx: Dbx, project: Path, root: str) -> None:

@@ -2,7 +2,7 @@ import * as React from 'react';
 
 import { IPlan, IProgress, Verb } from '../protocol';
 import { Work } from '../work';
-import { Action, Failure, IPart, Line } from './parts';
+import { Action, Diff, Failure, IPart, Line } from './parts';
 
 const MOST_CHANGES = 50;
 
@@ -49,17 +49,19 @@ function Plan(props: IPart & { plan: IPlan }): JSX.Element {
     <div>
       <Line text={title} />
       {changes.slice(0, MOST_CHANGES).map((change, index) => (
-        <Line
-          key={index}
-          symbol={change.symbol}
-          text={change.subject}
-          note={[
-            [change.before, change.after].filter(Boolean).join(' → '),
-            change.reason
-          ]
-            .filter(Boolean)
-            .join(' · ')}
-        />
+        <React.Fragment key={index}>
+          <Line
+            symbol={change.symbol}
+            text={change.subject}
+            note={[
+              [change.before, change.after].filter(Boolean).join(' → '),
+              change.reason
+            ]
+              .filter(Boolean)
+              .join(' · ')}
+          />
+          {change.lines.length > 0 && <Diff lines={change.lines} />}
+        </React.Fragment>
       ))}
       {rest > 0 && <Line text={props.trans.__('and %1 more', rest)} />}
     </div>

@@ -41,6 +41,19 @@ export function Action(props: {
   );
 }
 
+/** A diff, line by line: − as in the workspace, + as in the project. */
+export function Diff(props: { lines: string[] }): JSX.Element {
+  return (
+    <pre className="jp-DbxPanel-diff">
+      {props.lines.map((line, index) => (
+        <span key={index} data-side={line[0]}>
+          {line + '\n'}
+        </span>
+      ))}
+    </pre>
+  );
+}
+
 /** One sentence with its symbol; the less important rest is dimmed. */
 export function Line(props: {
   text: string;

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -129,6 +130,23 @@ class LocalRemote:
         words = f"Deployed to {target} by {run.pipeline} #{run.number}"
         quiet = ("-c", "tag.gpgSign=false")
         self.repo.run(*who, *quiet, "tag", "-a", "-m", words, f"{prefix}{number}", run.commit)
+
+    @contextlib.contextmanager
+    def checkout(self, run: PipelineRun) -> Iterator[Path]:
+        """Give the commit of a run in a folder of its own; what killed runs left is removed."""
+        for left in self._runs.glob("*.tree"):
+            if not self._is_held(int(left.stem)):
+                shutil.rmtree(left, ignore_errors=True)
+        self.repo.run("worktree", "prune")
+        folder = self._runs / f"{run.number}.tree"
+        folder.mkdir()
+        try:
+            tree = folder / "s"
+            self.repo.run("worktree", "add", "--quiet", "--detach", str(tree), run.commit)
+            yield tree
+        finally:
+            self.repo.run("worktree", "remove", "--force", str(folder / "s"), check=False)
+            shutil.rmtree(folder, ignore_errors=True)
 
     @contextlib.contextmanager
     def holding(self, number: int) -> Iterator[None]:

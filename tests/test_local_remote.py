@@ -15,8 +15,9 @@ import pytest
 from dbx_magic import local_process
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import GitError, PipelineError
-from dbx_magic.events import drive
+from dbx_magic.events import Event, Shown, drive
 from dbx_magic.local_remote import LocalRemote
+from dbx_magic.output import Stream
 from dbx_magic.verbs import perform
 
 PIPELINE = """
@@ -104,6 +105,10 @@ def test_what_is_published_runs_in_a_clean_checkout(
     everything = "".join(path.read_text() for path in (remote.folder / "dbx-runs").iterdir())
     assert local.token not in everything
     assert len(git(remote.folder, "worktree", "list").split("\n")) == 1
+    seen: list[Event] = []
+    drive(perform(Dbx(here), "follow", {"commit": commit[:8], "logs": True}), seen.append)
+    outputs = [event.output for event in seen if isinstance(event, Shown)]
+    assert "".join(output.text for output in outputs if isinstance(output, Stream)) == log
 
 
 def test_a_deployed_version_is_tagged_and_the_history_says_so(here: Path) -> None:
@@ -242,14 +247,24 @@ def test_a_killed_run_is_told_as_interrupted(here: Path, tmp_path: Path) -> None
     file = here / "pipelines/build-workspace.yml"
     script = f"echo $PPID > {pid}.new; mv {pid}.new {pid}; exec sleep 600"
     file.write_text(file.read_text().replace("test ! -e workspace/bad.py", script))
+    (here / "README.md").write_text("staged\n")
+    git(here, "add", "README.md")
     ship(here, "workspace/greet.py", "1\n")
+    before = git(here, "status", "--porcelain=v2", "-uall"), git(here, "ls-files", "--stage")
     wait_until(pid.exists)
     os.kill(int(pid.read_text()), signal.SIGKILL)
     done = do(here, "follow")
     assert (done.runs[0].state, done.exit_code) == ("interrupted", 7)
+    remote = Path(git(here, "remote", "get-url", "local"))
+    assert git(remote, "fsck", "--no-dangling") == ""
+    after = git(here, "status", "--porcelain=v2", "-uall"), git(here, "ls-files", "--stage")
+    assert after == before
     ship(here, "pipelines/build-workspace.yml", PIPELINE)
     ship(here, "workspace/greet.py", "2\n")
     assert do(here, "follow").runs[0].state == "succeeded"
+    # What the killed one had checked out is gone.
+    assert len(git(remote, "worktree", "list").split("\n")) == 1
+    assert list((remote / "dbx-runs").glob("*.tree")) == []
 
 
 def test_the_generated_pipeline_deploys_to_the_local_workspace(

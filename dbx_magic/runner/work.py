@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -99,14 +98,8 @@ class _Work:
             self._ended[stage.name] = False
             return
         variables = {**self._group(stage), **stage.variables}
-        with tempfile.TemporaryDirectory(prefix="dbx-run-") as folder:
-            tree = Path(folder, "s")
-            add = ("worktree", "add", "--quiet", "--detach", str(tree), self._run.commit)
-            self._remote.repo.run(*add)
-            try:
-                self._ended[stage.name] = self._steps(stage, variables, tree)
-            finally:
-                self._remote.repo.run("worktree", "remove", "--force", str(tree), check=False)
+        with self._remote.checkout(self._run) as tree:
+            self._ended[stage.name] = self._steps(stage, variables, tree)
         if stage.environment and self._ended[stage.name]:
             self._remote.tag(self._run, stage.environment)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import threading
 import time
@@ -22,6 +23,7 @@ _LOOK = 0.95  # seconds that one look may wait: a verb yields at least once a se
 _TOLD_AFTER = 1.0
 _PATIENCE = 300.0
 _MOMENT = 0.8
+_PLOTS = "/plots/"
 _ANEW = "Its variables are lost; the next cell begins anew."
 
 
@@ -230,7 +232,7 @@ class Reader:
         command = self._command
         answer = self._workspace.command(command.cluster_id, command.context_id, command.id)
         self.status = answer["status"]
-        outputs = from_results(answer.get("results") or {})
+        outputs = from_results(self._with_plots(answer.get("results") or {}))
         match outputs:
             # What it has printed so far may come before the end; only what is new is told.
             case [Stream("stdout", text)]:
@@ -238,6 +240,22 @@ class Reader:
                 new, self._text = text.removeprefix(self._text), text
                 return [Stream("stdout", new)] if new else []
         return outputs if self.status in ENDED else []
+
+    def _with_plots(self, results: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The results with the pictures in them that Databricks keeps as files beside them."""
+        names = results.get("fileNames") or [results.get("fileName")]
+        if not any(str(name).startswith(_PLOTS) for name in names):
+            return results
+        return {**results, "fileNames": [self._plot(str(name)) for name in names]}
+
+    def _plot(self, name: str) -> str:
+        if not name.startswith(_PLOTS):
+            return name
+        try:
+            content = self._workspace.read_all(f"dbfs:/FileStore{name}")
+        except WorkspaceError:
+            return name  # it is shown by its name then
+        return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
     def rest(self) -> None:
         """Wait before the next look, where the workspace does not hold its answer back."""

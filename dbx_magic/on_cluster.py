@@ -1,6 +1,7 @@
 """What runs on the cluster to hand values over; its text is sent there, so it imports nothing here.
 
-Values travel as JSON in which what JSON does not have is marked: ``{"$date": "2024-02-29"}``.
+It is written for the Python 3.8 and Spark 3 of old runtimes, too. Values travel as JSON in which
+what JSON does not have is marked: ``{"$date": "2024-02-29"}``.
 """
 
 from __future__ import annotations
@@ -163,19 +164,18 @@ def encode(value: Any) -> Any:
     Raises:
         TypeError: it is no plain value.
     """
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case list():
-            return [encode(item) for item in value]
-        case Mapping():
-            return {"$dict": [[encode(key), encode(item)] for key, item in value.items()]}
-        case _ if hasattr(value, "asDict"):  # a row of Spark; it is a tuple, too
-            return encode(value.asDict(recursive=True))
-        case _ if hasattr(value, "tolist"):  # NumPy
-            return encode(value.tolist())
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, list):
+        return [encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {"$dict": [[encode(key), encode(item)] for key, item in value.items()]}
+    if hasattr(value, "asDict"):  # a row of Spark; it is a tuple, too
+        return encode(value.asDict(recursive=True))
+    if hasattr(value, "tolist"):  # NumPy
+        return encode(value.tolist())
     for name, (kind, mark, _) in _MARKED.items():
         if isinstance(value, kind):
             return {name: mark(value)}
@@ -188,15 +188,14 @@ def _span(microseconds: int) -> dt.timedelta:
 
 def decode(value: Any) -> Any:
     """The value that was encoded."""
-    match value:
-        case list():
-            return [decode(item) for item in value]
-        case {"$dict": pairs}:
-            return {decode(key): decode(item) for key, item in pairs}
-        case dict():
-            ((name, marked),) = value.items()
-            return _MARKED[name][2](marked)
-    return value
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ((name, marked),) = value.items()
+    if name == "$dict":
+        return {decode(key): decode(item) for key, item in marked}
+    return _MARKED[name][2](marked)
 
 
 # What JSON has nothing like: its types, how it is marked and how it is read.

@@ -128,6 +128,13 @@ class Workspace:
         query = {"path": path, "offset": offset, "length": length}
         return base64.b64decode(self.rest.get("2.0/dbfs/read", query)["data"])
 
+    def read_all(self, path: str) -> bytes:
+        """A whole file of DBFS."""
+        content = b""
+        while block := self.read(path, len(content), BLOCK):
+            content += block
+        return content
+
     def write(self, path: str, blocks: Iterator[bytes]) -> Iterator[int]:
         """Write a file of DBFS block by block; gives the size of each when it is there."""
         body: Json = {"path": path, "overwrite": True}

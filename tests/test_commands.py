@@ -14,6 +14,7 @@ from wire import Fault, Request, Wire, running, status
 
 from dbx_magic import verbs
 from dbx_magic.auth import Login
+from dbx_magic.commands import Command, Reader
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import RemoteError, UnreachableError, WorkspaceError
 from dbx_magic.events import Event, Note, Progress, Shown, drive
@@ -183,6 +184,29 @@ def test_what_a_cluster_of_databricks_tells_early_is_told_once(
         texts = [event.output.text for event in seen if isinstance(event, Shown)]  # type: ignore[union-attr]
         assert texts == ["one", "\ntwo", "\nthree\n"]
         dbx.close()
+
+
+def test_pictures_that_databricks_keeps_as_files_are_shown(
+    dbx: Dbx, local: Server, shared_cluster: str
+) -> None:
+    dbx.project.pick(shared_cluster)
+    list(dbx.workspace.write("dbfs:/FileStore/plots/a.png", iter([b"\x89PNG"])))
+    wire = Wire(local.url, hides="x-dbx-magic")
+    results = '{"resultType": "images", "fileNames": ["/plots/a.png", "/plots/gone.png"]}'
+    body = f'{{"id": "1", "status": "Finished", "results": {results}}}'.encode()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    known = dbx.workspace.login
+    with running(wire) as url:
+        dbx._workspace = Workspace(Login(url, known.headers, known.profile))
+        through(dbx, "1", [])
+        wire.faults = lambda request: Fault(answer) if "/status" in request.path else None
+        command = Command("1", shared_cluster, "1", "shared", "", 0.0)
+        first, second = Reader(dbx, command).look()
+        wire.faults = lambda _: None
+        dbx.close()
+    assert isinstance(first, Display)
+    assert first.data["image/png"] == "iVBORw=="
+    assert shown([Shown(second)]) == "[image /plots/gone.png]"
 
 
 def test_a_driver_that_is_killed_says_so_and_the_next_cell_begins_anew(

@@ -95,10 +95,25 @@ def trivial_cells(folder: Path) -> float:
         cell("%%dbx\n1")
         plain, there = median(lambda: cell("1")), median(lambda: cell("%%dbx\n1"))
         print(f"`1` in a plain kernel: {plain:.1f} ms; with %%dbx: {there:.1f} ms (medians of 30)")
+        print(f"an interrupt returns after {interrupt(manager, client):.2f} s")
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
     return there
+
+
+def interrupt(manager: Any, client: Any) -> float:
+    """Seconds from the Stop button to the end of a cell that runs on the cluster."""
+    pressed: list[float] = []
+
+    def stop(message: Any) -> None:
+        if "go" in message["content"].get("text", "") and not pressed:
+            pressed.append(time.perf_counter())
+            manager.interrupt_kernel()
+
+    code = "%%dbx\nprint('go', flush=True)\nimport time\ntime.sleep(100)"
+    client.execute_interactive(code, output_hook=stop)
+    return time.perf_counter() - pressed[0]
 
 
 def with_sdk(client: WorkspaceClient, cluster_id: str) -> Callable[[], object]:

@@ -8,8 +8,9 @@ import time
 from IPython.display import DisplayHandle, clear_output, display, publish_display_data
 
 from .events import Event, Progress, Shown
-from .output import TABLE, Clear, Display, Failure, Stream
+from .output import Clear, Display, Failure, Stream
 from .show import bundle
+from .table import TABLE
 
 # What is over sooner needs no progress.
 _TOLD_AFTER = 0.5

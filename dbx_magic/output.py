@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-TABLE = "application/vnd.dbx.table+json"
+from .table import TABLE, table_html, table_text
+
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OUT_PREFIX = re.compile(r"^Out\[[\d\s]+\]:\s*")
 
@@ -135,75 +136,4 @@ def _display(data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Display:
         return Display(data, metadata)
     return Display(
         {**data, "text/html": table_html(table), "text/plain": table_text(table)}, metadata
-    )
-
-
-def table_text(table: Mapping[str, Any], rows: int = 20, width: int = 24) -> str:
-    """Draw the first rows of a table for a terminal, numbers to the right."""
-    names = [str(column["name"]) for column in table["columns"]]
-    shown = [[_cell(value) for value in row] for row in table["rows"][:rows]]
-    cut = [[_shorten(cell, width) for cell in row] for row in [names, *shown]]
-    if not names:
-        return "(no columns)"
-    widths = [max(len(row[i]) for row in cut) for i in range(len(names))]
-    right = [_is_number(table["rows"], i) for i in range(len(names))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if flush else cell.ljust(width)
-            for cell, width, flush in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in cut
-    ]
-    rule = "  ".join("─" * width for width in widths)
-    return "\n".join([lines[0], rule, *lines[1:], _row_count(table, min(rows, len(shown)))])
-
-
-def table_html(table: Mapping[str, Any], rows: int = 1000) -> str:
-    """Write a table as HTML in Jupyter's own table style; every value is escaped."""
-    right = [_is_number(table["rows"], i) for i in range(len(table["columns"]))]
-    left = [" style=text-align:left" if not flush else "" for flush in right]
-    names = [(str(column["name"]), str(column["type"])) for column in table["columns"]]
-    head = "".join(
-        f'<th{style} title="{html.escape(kind)}">{html.escape(name)}</th>'
-        for (name, kind), style in zip(names, left, strict=True)
-    )
-    shown = table["rows"][:rows]
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{'' if flush else ' style=text-align:left'}>{html.escape(_cell(value))}</td>"
-            for value, flush in zip(row, right, strict=True)
-        )
-        + "</tr>"
-        for row in shown
-    )
-    count = html.escape(_row_count(table, len(shown)))
-    return (
-        '<div style="max-height:24em;overflow:auto"><table class="dataframe">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        f'<div style="opacity:.7">{count}</div>'
-    )
-
-
-def _row_count(table: Mapping[str, Any], shown: int) -> str:
-    there = len(table["rows"])
-    noun = "row" if there == 1 else "rows"
-    more = ", cut off by the server; use limit() or aggregate" if table.get("truncated") else ""
-    some = f", {shown:,} shown" if shown < there else ""
-    return f"{there:,} {noun}{some}{more}"
-
-
-def _cell(value: object) -> str:
-    return "null" if value is None else str(value)
-
-
-def _shorten(text: str, width: int) -> str:
-    line = text.replace("\n", "⏎")
-    return line if len(line) <= width else line[: width - 1] + "…"
-
-
-def _is_number(rows: Sequence[Sequence[object]], index: int) -> bool:
-    values = [row[index] for row in rows[:20] if row[index] is not None]
-    return bool(values) and all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in values
     )

@@ -17,7 +17,7 @@ PACKAGE = Path(dbx_magic.__file__).parent
 # Ground floor first. A module may import what stands below it, and on the first two floors
 # (values and doors) what stands to its left.
 FLOORS = [
-    ["on_cluster", "errors", "view", "output", "plan", "events", "settings"],
+    ["on_cluster", "errors", "view", "table", "output", "plan", "events", "settings"],
     # More values: each knows only the ground and those to its left.
     [
         "serverless",

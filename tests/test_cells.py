@@ -13,8 +13,9 @@ from dbx_magic.dbx import Dbx
 from dbx_magic.errors import NotFoundError, RemoteError, UsageError
 from dbx_magic.events import Event, Note, Shown
 from dbx_magic.frames import words
-from dbx_magic.output import TABLE, Display, Stream
+from dbx_magic.output import Display, Stream
 from dbx_magic.show import text
+from dbx_magic.table import TABLE
 
 Perform = Callable[..., Any]
 

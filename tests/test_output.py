@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 
 from dbx_magic.output import (
-    TABLE,
+    Clear,
     Display,
     Failure,
     Stream,
     from_event,
     from_results,
-    table_html,
-    table_text,
 )
+from dbx_magic.table import TABLE
 
 TABLE_RESULT = {
     "columns": [{"name": "zip", "type": "string"}, {"name": "n", "type": "long"}],
@@ -79,29 +78,13 @@ def test_events_become_outputs() -> None:
     assert from_event({"type": "progress", "jobs": 1}) is None
     error = {"type": "error", "ename": "E", "evalue": "v", "traceback": ["t"]}
     assert from_event(error) == Failure("E", "v", ("t",))
+    assert from_event({"type": "clear_output", "wait": True}) == Clear(wait=True)
+    update = {
+        "type": "update_display_data",
+        "data": {"text/plain": "x"},
+        "transient": {"display_id": "7"},
+    }
+    assert from_event(update) == Display({"text/plain": "x"}, display_id="7", updates=True)
     table = from_event({"type": "display_data", "data": {TABLE: TABLE_RESULT}})
     assert isinstance(table, Display)
     assert set(table.data) == {TABLE, "text/html", "text/plain"}
-
-
-def test_table_text_aligns_and_counts() -> None:
-    assert table_text(TABLE_RESULT).split("\n") == [
-        "zip       n",
-        "─────  ────",
-        "10001     7",
-        "<b>    null",
-        "2 rows",
-    ]
-
-
-def test_table_html_escapes_every_value() -> None:
-    written = table_html(TABLE_RESULT)
-    assert "<b>" not in written
-    assert "&lt;b&gt;" in written
-
-
-def test_long_values_and_many_rows_are_cut_and_said() -> None:
-    table = {"columns": [{"name": "x", "type": "string"}], "rows": [["y" * 100]] * 50}
-    shown = table_text(table)
-    assert "…" in shown
-    assert "50 rows, 20 shown" in shown

@@ -20,8 +20,9 @@ from dbx_magic.events import Event, Shown
 from dbx_magic.formats import read_notebook
 from dbx_magic.local_process import Server
 from dbx_magic.names import complete, inspect
-from dbx_magic.output import TABLE, Clear, Display, Failure, Stream, from_event, plain
+from dbx_magic.output import Clear, Display, Failure, Stream, from_event, plain
 from dbx_magic.remote_mode import parts
+from dbx_magic.table import TABLE
 from dbx_magic.workspace import Workspace
 
 Run = Callable[[str], Any]

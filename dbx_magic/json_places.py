@@ -59,7 +59,7 @@ class Document:
         if value is None:
             return self._text
         indent = self._indent
-        written = f"{json.dumps(name)}: {_written(value, indent)}"
+        written = f"{json.dumps(name)}: {_written(value, indent, flat=isinstance(value, dict))}"
         gap = f"\n{indent}" if indent or not names else " "
         if names:
             at = self._ends[names[-1]]

@@ -50,7 +50,7 @@ class TestSpec:
             "Machines": "Standard_DS4_v2",
             "Driver": "Standard_DS5_v2",
             "Workers": "2-8",
-            "Stops after": "30",
+            "Stops after minutes": "30",
             "Spark settings": "spark.a 1\nspark.b x y",
             "Libraries": "pypi humanize==4.12.1\nmaven org.x:y:1\nwhl /Volumes/a/b.whl",
         }
@@ -90,7 +90,7 @@ class TestSpec:
             ("Workers", "many", "must be a whole number"),
             ("Machines", "Standard_DS3_v3", "Did you mean Standard_DS3_v2?"),
             ("Runtime", "16.5.x-scala2.12", "is not offered by this workspace"),
-            ("Stops after", "soon", "must be a whole number"),
+            ("Stops after minutes", "soon", "must be a whole number"),
         ],
     )
     def test_what_is_wrong_stands_below_its_field(

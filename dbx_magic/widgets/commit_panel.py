@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipywidgets as widgets
 
-from dbx_magic.local_remote import NAME
 from dbx_magic.show import addressed, markup, view_of
 from dbx_magic.versions import Committed
 from dbx_magic.view import Block, Line, View, counted
@@ -86,12 +85,12 @@ class CommitPanel:
 
     def _has_committed(self, committed: Committed) -> None:
         """Keep what was committed, and go on with what the pipelines make of it."""
+        self.doing.forget()  # first: an empty message draws again
         self.committed = committed
         self.message.value = ""
-        self.doing.forget()
         published = committed.published
-        if published and published.remote == NAME and published.commits and not published.review:
-            self.doing.perform("follow", commit=published.commit)
+        if published and published.commits and not published.review:
+            self.doing.perform("follow")
 
     def _file_lines(self) -> list[Block]:
         found = self.doing.result if self.doing.is_proposal else None

@@ -49,7 +49,7 @@ def usual_fields() -> list[Field]:
         ),
         Field(
             ("autotermination_minutes",),
-            _control(widgets.Text, "Stops after", "minutes idle; 0 is never"),
+            _control(widgets.Text, "Stops after minutes", "without use; 0 is never"),
             lambda spec: str(spec.get("autotermination_minutes", "")),
             lambda text, _: {"autotermination_minutes": _number(text)},
         ),

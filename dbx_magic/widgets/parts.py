@@ -23,7 +23,7 @@ _CSS = """
 .dbx-panel .dbx-above > input { width: 100%; max-width: 100%;
   flex: none; box-sizing: border-box; margin: 0; }
 .dbx-panel progress { width: 100%; max-width: 40em; accent-color: var(--jp-brand-color1); }
-.dbx-panel .widget-html-content { line-height: 1.5; overflow-wrap: anywhere; }
+.dbx-panel .widget-html-content { line-height: 1.5; overflow-wrap: break-word; }
 .dbx-panel .widget-html, .dbx-panel .jupyter-widgets.widget-html { height: auto; }
 .dbx-panel button:focus-visible, .dbx-panel select:focus-visible, .dbx-panel input:focus-visible,
 .dbx-panel textarea:focus-visible { outline: 2px solid var(--jp-brand-color1); }
@@ -46,9 +46,9 @@ def button(
     return made
 
 
-def row(*items: widgets.Widget) -> widgets.HBox:
+def row(*items: widgets.Widget, align: str = "center") -> widgets.HBox:
     """Widgets beside each other, in several lines where it is narrow."""
-    layout = widgets.Layout(flex_flow="row wrap", align_items="center")
+    layout = widgets.Layout(flex_flow="row wrap", align_items=align)
     return widgets.HBox(list(items), layout=layout)
 
 

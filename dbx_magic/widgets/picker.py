@@ -166,10 +166,12 @@ class Picker:
         self.stop_button.disabled = busy or item is None or item.state in ENDED
         self.rebuild_button.disabled = busy or isinstance(self.clusters, DbxError)
         self.events_button.disabled = self.libraries_button.disabled = item is None
-        self.pick_button.button_style = "" if self.pick_button.disabled else "info"
-        # What most people want next: their own cluster as its spec says, else the chosen one.
-        as_it_should_be = any(one.equal for one in self._rows)
-        self.rebuild_button.button_style = "" if as_it_should_be or busy else "primary"
+        # One of them is what most people want next: their own cluster as its spec says, else the
+        # chosen one.
+        first = not busy and not any(one.equal for one in self._rows)
+        self.rebuild_button.button_style = "primary" if first else ""
+        obvious = not first and not self.pick_button.disabled
+        self.pick_button.button_style = "primary" if obvious else ""
 
     def _about(self, item: ClusterRow | None) -> str:
         if isinstance(self.clusters, DbxError):

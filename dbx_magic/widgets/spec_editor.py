@@ -69,7 +69,7 @@ class SpecEditor:
         self.doing = Doing(place, self._changed)
         self.box = panel(
             f"Cluster spec: {SPEC}",
-            row(*(item.box for item in self.fields)),
+            row(*(item.box for item in self.fields), align="flex-start"),
             self.text,
             self.told,
             row(self.save_button, self.overwrite_button, self.reload_button, self.rebuild_button),
@@ -92,7 +92,7 @@ class SpecEditor:
     def view(self) -> View:
         """The spec as it is typed, and what a rebuild would make of it."""
         lines: list[Block] = [Line(line) for line in self.text.value.rstrip("\n").split("\n")]
-        return [Line(str(SPEC)), *lines, *self._beside(), *self.doing.view()]
+        return [Line(str(SPEC)), *lines, *(self.doing.view() or self._beside())]
 
     @property
     def is_edited(self) -> bool:
@@ -228,7 +228,8 @@ class SpecEditor:
         self.save_button.disabled = not self.is_edited or self.spec is None
         self.rebuild_button.disabled = self.is_edited or self.problem is not None
         self.rebuild_button.disabled |= self.doing.is_busy
-        self.beside.value = markup(addressed(self._beside(), "%dbx"))
+        # The verb tells the same, and more, while it has something to say.
+        self.beside.value = "" if self.doing.verb else markup(addressed(self._beside(), "%dbx"))
 
     def _field_of(self, problem: DbxError) -> Field | None:
         """The control of the form that a problem is about."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ from typing import TypeVar
 
 from .crew import TICK, Crew
 from .dbx import Dbx
-from .errors import PipelineError
+from .errors import GitError, PipelineError
 from .events import Note, Progress, Shown, Work
 from .forge import open_forge
 from .output import Stream
 from .pipeline_run import Forge, PipelineRun, State, StepRun
 from .publishing import Destination, destination, missing
 from .repo import Repo
+from .settings import LOCAL
 from .view import Line, Symbol, View, duration
 
 T = TypeVar("T")
@@ -49,7 +51,7 @@ class Followed:
         """One line for each run, with its steps."""
         lines: list[Line] = []
         for run, end in zip(self.runs, self.ends, strict=True):
-            steps = " · ".join(_step_words(step) for step in run.steps if step.state != "skipped")
+            steps = " · ".join(_step_words(step) for step in run.steps if _is_worth_telling(step))
             name = f"{run.title} of {run.commit[:7]}: {run.state}"
             symbol = _SYMBOLS.get(run.state, "!")
             lines.append(Line(name, symbol, note=run.reason or steps, link=run.link))
@@ -59,6 +61,8 @@ class Followed:
 
 def follow(dbx: Dbx, commit: str = "HEAD", *, logs: bool = False) -> Work[Followed]:
     """Follow the pipeline runs of a commit, step by step, until all are done.
+
+    What they have deployed is marked at the remote by a tag, `dbx/TARGET/N`, for `history`.
 
     Args:
         commit: The commit, branch or tag; without it, the one that is checked out.
@@ -73,8 +77,10 @@ def follow(dbx: Dbx, commit: str = "HEAD", *, logs: bool = False) -> Work[Follow
     to = destination(dbx.repo, dbx.repo.branch or "")
     forge = open_forge(dbx.repo, to.remote)
     wanted, is_there = _published(dbx.repo, commit, to)
+    targets = tuple(name for name in dbx.project.settings.targets if name != LOCAL)
     with Crew() as crew:
-        return (yield from _Following(dbx.repo, forge, to, crew).all(wanted, is_there, logs=logs))
+        following = _Following(dbx.repo, forge, to, crew, targets)
+        return (yield from following.all(wanted, is_there, logs=logs))
 
 
 def _published(repo: Repo, name: str, to: Destination) -> tuple[str, bool]:
@@ -91,8 +97,11 @@ def _published(repo: Repo, name: str, to: Destination) -> tuple[str, bool]:
 class _Following:
     """One look after the other, and what was told already."""
 
-    def __init__(self, repo: Repo, forge: Forge, to: Destination, crew: Crew) -> None:
+    def __init__(
+        self, repo: Repo, forge: Forge, to: Destination, crew: Crew, targets: tuple[str, ...]
+    ) -> None:
         self._repo, self._forge, self._to, self._crew = repo, forge, to, crew
+        self._targets = targets
         self._begun = time.monotonic()
         self._steps: Counter[tuple[int, str, str]] = Counter()
         self._said: dict[tuple[int, str], int] = {}
@@ -108,16 +117,34 @@ class _Following:
                 break
             yield from self._pause(runs)
             runs = yield from self._look(commit)
-        # Where it was deployed to, for `history`.
-        tags = "refs/tags/dbx/*:refs/tags/dbx/*"
-        fetch = partial(
-            self._repo.run, "fetch", "--quiet", "--no-tags", self._to.remote, tags, check=False
-        )
-        yield from self._waiting(fetch)
+        yield from self._mark(runs)
         ends: tuple[str, ...] = ()
         for run in runs:
             ends = (*ends, (yield from self._end(run)))
         return Followed(commit, tuple(runs), ends)
+
+    def _mark(self, runs: list[PipelineRun]) -> Work[None]:
+        """Get the marks of what was deployed, and set those that are missing.
+
+        The local runner sets its own. A pipeline at a forge may only read the repository.
+        """
+        remote, tags = self._to.remote, "refs/tags/dbx/*:refs/tags/dbx/*"
+        fetch = ("fetch", "--quiet", "--no-tags", remote, tags)
+        yield from self._waiting(partial(self._repo.run, *fetch, check=False))
+        for run in runs:
+            for target in self._targets:
+                if not _deploys(run, target):
+                    continue
+                words = f"Deployed to {target} by {run.title}"
+                tag = self._repo.mark_deployed(run.commit, target, words)
+                if not tag:
+                    continue
+                push = ("push", "--quiet", "--no-verify", remote, f"refs/tags/{tag}")
+                try:
+                    yield from self._waiting(partial(self._repo.run, *push))
+                except GitError as error:
+                    self._repo.run("tag", "-d", tag)
+                    yield Note(f"The tag {tag} was not taken at {remote}: {error.message}", "!")
 
     def _first_look(self, commit: str, is_there: bool) -> Work[list[PipelineRun]]:
         while True:
@@ -176,8 +203,8 @@ class _Following:
             met[key] += 1
             if step.is_over and met[key] > self._steps[key]:
                 self._steps[key] += 1
-                if step.state == "skipped" or (step.state == "succeeded" and not step.seconds):
-                    continue  # nothing that anybody waited for
+                if not _is_worth_telling(step):
+                    continue
                 stage = f"{step.stage}: " if step.stage else ""
                 words = f"{run.title} · {stage}{step.name}   {duration(step.seconds)}"
                 yield Note(words, _SYMBOLS.get(step.state, "!"))
@@ -211,11 +238,24 @@ class _Following:
         return "\n".join(text.strip().split("\n")[-_TAIL:])
 
 
+def _deploys(run: PipelineRun, target: str) -> bool:
+    """Whether a run has deployed to a target, by the names that our pipelines give their parts."""
+    stages = {re.sub(r"\W", "_", target), f"Push to {target}", f"Cluster on {target}"}
+    jobs = {f"sync-workspace:{target}", f"create-cluster:{target}"}
+    states = {step.state for step in run.steps if step.stage in stages or step.name in jobs}
+    return "succeeded" in states and states <= {"succeeded", "skipped"}
+
+
 def _now(run: PipelineRun) -> str:
     if run.state == "queued":
         return "waits for its turn"
     under_way = [step.name for step in run.steps if step.state == "running"]
     return under_way[0] if under_way else "begins" if not run.steps else "goes on"
+
+
+def _is_worth_telling(step: StepRun) -> bool:
+    """Whether anybody waited for it, or has to know of it."""
+    return step.state != "skipped" and (step.state != "succeeded" or step.seconds > 0)
 
 
 def _step_words(step: StepRun) -> str:

@@ -119,18 +119,6 @@ class LocalRemote:
             self.save(run)
             return run
 
-    def tag(self, run: PipelineRun, target: str) -> None:
-        """Mark a commit as deployed to a target: ``dbx/TARGET/N``, once a commit and target."""
-        prefix = f"dbx/{target}/"
-        if self.repo.run("tag", "--points-at", run.commit, "--list", f"{prefix}*"):
-            return
-        known = self.repo.run("tag", "--list", f"{prefix}*").split()
-        number = 1 + max((int(name.rpartition("/")[2]) for name in known), default=0)
-        who = ("-c", "user.name=dbx_magic", "-c", "user.email=dbx_magic@localhost")
-        words = f"Deployed to {target} by {run.pipeline} #{run.number}"
-        quiet = ("-c", "tag.gpgSign=false")
-        self.repo.run(*who, *quiet, "tag", "-a", "-m", words, f"{prefix}{number}", run.commit)
-
     @contextlib.contextmanager
     def checkout(self, run: PipelineRun) -> Iterator[Path]:
         """Give the commit of a run in a folder of its own; what killed runs left is removed."""

@@ -320,6 +320,24 @@ class Repo:
             found.append(FileChange(path, symbol, mode, "" if status == "D" else blob, before))
         return tuple(found)
 
+    def mark_deployed(self, commit: str, target: str, words: str) -> str:
+        """Mark a commit as deployed: ``dbx/TARGET/N``, once a commit and target.
+
+        Gives the new tag, or nothing when there was one already.
+        """
+        prefix = f"dbx/{target}/"
+        if self.run("tag", "--points-at", commit, "--list", f"{prefix}*"):
+            return ""
+        known = self.run("tag", "--list", f"{prefix}*").split()
+        numbers = [name.rpartition("/")[2] for name in known]
+        number = 1 + max((int(one) for one in numbers if one.isdecimal()), default=0)
+        who = ("-c", "user.name=dbx_magic", "-c", "user.email=dbx_magic@localhost")
+        self.run(
+            *(*who, "-c", "tag.gpgSign=false"),
+            *("tag", "-a", "-m", words, f"{prefix}{number}", commit),
+        )
+        return f"{prefix}{number}"
+
     @property
     def empty_tree(self) -> str:
         """What the first commit is compared with."""

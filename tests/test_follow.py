@@ -201,6 +201,41 @@ def test_gitlab_is_followed_to_its_end(here: Here, monkeypatch: pytest.MonkeyPat
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "path", "host"),
+    [
+        ("azure", "organisation/project/_git/thing", AzureHost),
+        ("gitlab", "group/sub/thing", GitLabHost),
+    ],
+)
+def test_what_a_forge_has_deployed_is_marked_at_the_remote_once(
+    here: Here, tmp_path: Path, kind: str, path: str, host: Any
+) -> None:
+    with (here.folder / "dbx.toml").open("a") as file:
+        file.write("[targets.dev]\n[targets.prod]\n")
+    here.at(kind, path, host(here.commit))
+    bare = tmp_path / "remote.git"
+    git(tmp_path, "init", "-q", "--bare", str(bare))
+    git(here.folder, "config", "remote.origin.pushurl", str(bare))
+    here.follow()
+    subject = git(bare, "for-each-ref", "--format=%(refname) %(contents:subject)")
+    assert subject.startswith("refs/tags/dbx/dev/1 Deployed to dev by ")
+    assert len(subject.splitlines()) == 1  # nothing is said of prod
+    here.follow()
+    assert git(bare, "tag", "--list") == git(here.folder, "tag", "--list") == "dbx/dev/1"
+    [version] = drive(perform(Dbx(here.folder), "history", {}), lambda _: None).versions
+    assert version.where == ("dev/1",)
+
+
+def test_a_mark_that_the_remote_does_not_take_is_not_kept(here: Here) -> None:
+    with (here.folder / "dbx.toml").open("a") as file:
+        file.write("[targets.dev]\n")
+    here.at("azure", "organisation/project/_git/thing", AzureHost(here.commit))
+    assert here.follow().exit_code == 0
+    assert git(here.folder, "tag", "--list") == ""
+    assert any("The tag dbx/dev/1 was not taken at origin" in note for note in here.notes)
+
+
 def test_what_is_refused_is_told_with_what_to_do(here: Here) -> None:
     no = Answer({"message": "Not Found"}, 404)
     here.at("github", "owner/thing", lambda _: no)

@@ -101,7 +101,8 @@ class _Work:
         with self._remote.checkout(self._run) as tree:
             self._ended[stage.name] = self._steps(stage, variables, tree)
         if stage.environment and self._ended[stage.name]:
-            self._remote.tag(self._run, stage.environment)
+            words = f"Deployed to {stage.environment} by {self._run.title}"
+            self._remote.repo.mark_deployed(self._run.commit, stage.environment, words)
 
     def _group(self, stage: Stage) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -113,7 +113,8 @@ class Kernel:
             sent = self._send("execute_request", content, message_id)
             failed = await self._unless_dead(self._until_idle(sent, show))
             reply = await self._unless_dead(self._reply(sent))
-        if reply["status"] == "error" and not failed:
+        ended = reply["status"] == "ok" or reply["ename"] == "NotebookExit"
+        if not (ended or failed):
             # IPython only prints some errors, such as a magic that there is not.
             show(error_event(reply["ename"], reply["evalue"], reply["traceback"]))
         for page in reply.get("payload", []):  # `df?` answers with a page

@@ -49,18 +49,18 @@ def test_clusters(cli: Any, tmp_path: Path) -> None:
     cli("clusters", "resize", "--cluster-id", cluster_id, "--num-workers", "2")
     wait(lambda: state() == "RUNNING")
     assert cli.json("clusters", "get", "--cluster-id", cluster_id)["num_workers"] == 2
+    cli("clusters", "restart", "--cluster-id", cluster_id)
+    wait(lambda: state() == "RUNNING")
+    cli("clusters", "delete", "--cluster-id", cluster_id)
+    wait(lambda: state() == "TERMINATED")
     edited = {**CLUSTER, "cluster_name": "edited", "cluster_id": cluster_id}
     spec.write_text(json.dumps(edited))
     cli("clusters", "edit", "--json-file", str(spec))
-    wait(lambda: state() == "RUNNING")
-    cli("clusters", "restart", "--cluster-id", cluster_id)
-    wait(lambda: state() == "RUNNING")
-    events = cli.json("clusters", "events", "--cluster-id", cluster_id, "--output", "JSON")
-    assert {"CREATING", "EDITED", "RESTARTING"} <= {event["type"] for event in events["events"]}
-    cli("clusters", "delete", "--cluster-id", cluster_id)
-    wait(lambda: state() == "TERMINATED")
+    assert f"{cluster_id}  edited" in cli("clusters", "list")
     cli("clusters", "start", "--cluster-id", cluster_id)
     assert state() in ("PENDING", "RUNNING")
+    events = cli.json("clusters", "events", "--cluster-id", cluster_id, "--output", "JSON")
+    assert {"CREATING", "EDITED", "RESTARTING"} <= {event["type"] for event in events["events"]}
     cli("clusters", "permanent-delete", "--cluster-id", cluster_id)
     assert "does not exist" in cli("clusters", "get", "--cluster-id", cluster_id, fails=True)
     assert cli.json("clusters", "spark-versions")["versions"]

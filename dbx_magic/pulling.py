@@ -42,6 +42,8 @@ class Came:
             return [Line(words, "!", note="keep one version of each, then push", indent=1)]
         if self.why:
             note = "pull --force takes theirs, push --force yours; a backup is kept"
+            if self.why.endswith("."):
+                note = ""  # an error says itself what to do
             return [Line(f"{self.path} stays as it is: {self.why}", "!", note=note, indent=1)]
         return []
 
@@ -99,11 +101,19 @@ class Puller:
     def _known(self, path: str) -> Known:
         return Known(self._sides.there[path], self._sides.seen[path].modified_at)
 
+    def _text(self, path: str) -> bytes:
+        """What the workspace has, if it still had that when it was read."""
+        text = self._sides.texts.get(path)
+        if text is None:
+            raise ConflictError(
+                f"{path} was edited in the workspace while the pull ran.", "Pull again."
+            )
+        return text
+
     def _put(self, path: str, file: str, data: bytes) -> None:
         """Write a file; the base knows of it before, should that be the last thing we do."""
         with self._base.saving():
-            text = self._sides.texts[path]
-            self._base.intend_file(file, data, path, self._known(path), text)
+            self._base.intend_file(file, data, path, self._known(path), self._text(path))
         write(self._full(file), data)
 
     def _take(self, step: PullStep) -> Came:
@@ -116,6 +126,8 @@ class Puller:
             case Merge():
                 return self._merge(step)
             case Take(content=content, over=over):
+                if content != FOLDER:
+                    self._text(step.path)  # before anything is removed for it
                 if over and over.kind != content.kind:
                     self._clear(step.path)
                     entry = None
@@ -125,7 +137,7 @@ class Puller:
                 return self._write(step, content, entry)
 
     def _write(self, step: Take, content: Content, entry: Entry | None) -> Came:
-        data = self._sides.texts[step.path]
+        data = self._text(step.path)
         if entry is None:
             file = self._new_file(step.path, content)
             if self._full(file).exists():
@@ -162,7 +174,7 @@ class Puller:
     def _merge(self, step: Merge) -> Came:
         file = self._file(step.path)
         before = self._base.text(step.base) if step.base else None
-        local, there = self._full(file).read_bytes(), self._sides.texts[step.path]
+        local, there = self._full(file).read_bytes(), self._text(step.path)
         cells: tuple[int, ...] = ()
         if step.there.kind == "notebook":
             new = incoming(file, local, before, there)

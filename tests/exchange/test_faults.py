@@ -23,6 +23,7 @@ from dbx_magic.local_process import Server
 from dbx_magic.pushlock import PushLock
 from dbx_magic.remote import Folder
 from dbx_magic.rest import Rest
+from dbx_magic.show import text
 from dbx_magic.workspace import Workspace
 
 TIMEOUT = 0.4
@@ -258,6 +259,42 @@ def test_a_file_saved_while_a_pull_runs_is_not_overwritten(
     assert {one.path for one in result.unsettled} == {"data.csv", "train"}
     assert (project / "workspace/data.csv").read_text() == "saved meanwhile"
     assert (project / "workspace/train.py").read_text() == source("saved meanwhile")
+
+
+def test_what_a_colleague_edits_while_a_pull_runs_comes_with_the_next(
+    dbx: Dbx,
+    project: Path,
+    root: str,
+    local: Server,
+    wire: tuple[Wire, str],
+    tmp_path: Path,
+) -> None:
+    """A colleague's push said what the notebook is; before it is read, it is edited once more."""
+    push(dbx)
+    clone = tmp_path / "clone" / "hello"
+    shutil.copytree(project, clone, ignore=shutil.ignore_patterns(".dbx"))
+    write(clone, "workspace/greet.py", source("second"))
+    fill(clone, "many, so that the record says when each was edited")
+    colleague = Dbx(clone)
+    push(colleague)
+    line = through(wire, dbx, local)
+
+    def fault(request: Request) -> Fault | None:
+        if "/workspace/export" in request.path and "greet" in request.path:
+            line.faults = lambda _: None
+            edit_there(colleague, f"{root}/greet", "third")
+        return None
+
+    line.faults = fault
+    (left,) = pull(dbx).unsettled
+    assert text(left.view()).endswith(
+        "greet was edited in the workspace while the pull ran. Pull again."
+    )
+    assert (project / "workspace/greet.py").read_text() == source('print("hello")')
+    assert pull(dbx).taken == ("greet",)
+    assert (project / "workspace/greet.py").read_text() == source("third")
+    assert pull(dbx).taken == ()
+    colleague.close()
 
 
 def test_the_network_goes_away_and_comes_back(

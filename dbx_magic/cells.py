@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import commands
-from .cluster_state import cluster_meant, name_of, started
 from .commands import ENDED, Command, Reader, follow
 from .dbx import Dbx
 from .errors import RemoteError, UsageError, WorkspaceError
@@ -101,22 +100,20 @@ def execute(
     variables = _variables(dbx, send, output, background=background)
     _check(language, send, output, as_, rows, timeout, background=background)
     kind = as_ or usual_kind()
-    there = yield from started(dbx, cluster_meant(dbx, cluster))
-    begin = time.monotonic()
     for name in send:
-        yield from take_along(dbx, there, name, variables[name])
+        yield from take_along(dbx, cluster, name, variables[name])
     context_language, text = _as_command(code, language, output, is_local=dbx.is_local)
-    command = yield from commands.send(dbx, there, context_language, text)
+    command = yield from commands.begin(dbx, cluster, context_language, text)
     if background:
         dbx.background.append(command)
-        return Begun(len(dbx.background), name_of(there))
+        return Begun(len(dbx.background), command.cluster)
     yield from follow(dbx, command, timeout=timeout)
-    if not output:
-        return Executed(name_of(there), time.monotonic() - begin)
-    source = "_sqldf" if language == "sql" else output
-    variables[output] = value = yield from bring(dbx, there, source, kind, rows)
-    brought = f"{output}: {words(value)}"
-    return Executed(name_of(there), time.monotonic() - begin, brought)
+    brought = ""
+    if output:
+        source = "_sqldf" if language == "sql" else output
+        variables[output] = value = yield from bring(dbx, cluster, source, kind, rows)
+        brought = f"{output}: {words(value)}"
+    return Executed(command.cluster, time.monotonic() - command.begun, brought)
 
 
 def _variables(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .cluster_state import READY, end_words, name_of
+from .cluster_state import READY, cluster_meant, end_words, name_of, started
 from .dbx import Dbx
 from .errors import DbxError, RemoteError, UnreachableError, WorkspaceError
 from .events import Note, Progress, Shown, Work
@@ -40,12 +40,30 @@ class Command:
     link: str = ""
 
 
-def send(dbx: Dbx, cluster: Json, language: str, code: str) -> Work[Command]:
-    """Give a running cluster code to run, in this process's own context of that language.
+def begin(dbx: Dbx, cluster: str, language: str, code: str) -> Work[Command]:
+    """Give the cluster of that name, or the picked one, code to run; a stopped one is started.
 
     Raises:
-        WorkspaceError: the context cannot be opened.
+        NotFoundError: there is no such cluster.
+        WorkspaceError: it does not start, or its context cannot be opened.
     """
+    key = cluster or dbx.project.picked or dbx.project.target.cluster
+    there = dbx.ready.get(key, {})
+    cluster_id = str(there.get("cluster_id"))
+    if context_id := dbx.contexts.get((cluster_id, language)):
+        try:
+            # Most cells follow another one: then nothing needs to be asked before.
+            command_id = dbx.workspace.execute(cluster_id, context_id, language, code)
+            return _command(dbx, there, context_id, command_id, code)
+        except UnreachableError:
+            raise
+        except WorkspaceError:
+            dbx.ready.pop(key, None)  # it has stopped, or its context has ended
+    there = dbx.ready[key] = yield from started(dbx, cluster_meant(dbx, cluster))
+    return (yield from _send(dbx, there, language, code))
+
+
+def _send(dbx: Dbx, cluster: Json, language: str, code: str) -> Work[Command]:
     name, cluster_id = name_of(cluster), str(cluster["cluster_id"])
     context_id = yield from _context(dbx, cluster_id, language, name)
     try:
@@ -55,8 +73,13 @@ def send(dbx: Dbx, cluster: Json, language: str, code: str) -> Work[Command]:
             raise
         context_id = yield from _context(dbx, cluster_id, language, name, lost=True)
         command_id = dbx.workspace.execute(cluster_id, context_id, language, code)
-    link = _spark_ui(dbx, cluster)
-    return Command(command_id, cluster_id, context_id, name, code, time.monotonic(), link)
+    return _command(dbx, cluster, context_id, command_id, code)
+
+
+def _command(dbx: Dbx, cluster: Json, context_id: str, command_id: str, code: str) -> Command:
+    cluster_id, link = str(cluster["cluster_id"]), _spark_ui(dbx, cluster)
+    begun = time.monotonic()
+    return Command(command_id, cluster_id, context_id, name_of(cluster), code, begun, link)
 
 
 def _context(

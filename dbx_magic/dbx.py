@@ -15,7 +15,7 @@ from .events import Note, Work
 from .project import Project
 from .repo import Repo
 from .settings import LOCAL
-from .workspace import Workspace
+from .workspace import Json, Workspace
 
 if TYPE_CHECKING:
     from .commands import Command
@@ -26,15 +26,19 @@ ResultT = TypeVar("ResultT")
 class Dbx:
     """A project, its repository and its workspace, each opened when first used.
 
-    ``contexts`` are the execution contexts this process opened, by cluster and language; ``notes``
-    are lines to tell at the next occasion; ``notebook`` is the path of the one we are called from,
-    and ``here`` the folder: what relative paths are relative to. ``remote`` is the language of
+    ``contexts`` are the execution contexts this process opened, by cluster and language, and
+    ``background`` the cells that run in them while others are worked on; ``ready`` has the clusters
+    that ran when they were last looked at, by what they were called. ``variables`` are those of the
+    notebook we are called from, ``None`` where is none; ``notebook`` is its path, and ``here`` the
+    folder: what relative paths are relative to. ``notes`` are lines to tell at the next occasion;
+    ``remote`` is the language of
     plain cells that run on the cluster, empty while they run here, ``None`` where are no cells.
     ``close`` gives the contexts back.
     """
 
     def __init__(self, folder: Path, target: str | None = None) -> None:
         self.contexts: dict[tuple[str, str], str] = {}
+        self.ready: dict[str, Json] = {}
         self.background: list[Command] = []
         self.variables: MutableMapping[str, Any] | None = None
         self.notes: list[str] = []
@@ -102,6 +106,7 @@ class Dbx:
     def close(self) -> None:
         """Close the execution contexts that this process opened, and its connections."""
         self.background.clear()
+        self.ready.clear()
         while self.contexts:
             (cluster_id, _), context_id = self.contexts.popitem()
             if self._workspace is not None:

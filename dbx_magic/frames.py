@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import on_cluster
-from .commands import printed, send
+from .commands import begin, printed
 from .crew import Crew, Pile
 from .dbx import Dbx
 from .errors import RemoteError, UsageError, WorkspaceError
@@ -51,7 +51,7 @@ def usual_kind() -> Kind:
     return "pandas" if _has("pandas") else "list"
 
 
-def bring(dbx: Dbx, cluster: Json, name: str, kind: Kind, rows: int = 0) -> Work[Any]:
+def bring(dbx: Dbx, cluster: str, name: str, kind: Kind, rows: int = 0) -> Work[Any]:
     """The value of a variable of the cluster's Python; a DataFrame comes as ``kind``.
 
     Raises:
@@ -91,7 +91,7 @@ def bring(dbx: Dbx, cluster: Json, name: str, kind: Kind, rows: int = 0) -> Work
     return _from_rows(json.loads(data), kind)
 
 
-def take_along(dbx: Dbx, cluster: Json, name: str, value: Any) -> Work[None]:
+def take_along(dbx: Dbx, cluster: str, name: str, value: Any) -> Work[None]:
     """Make a variable of the cluster's Python out of a value of this one.
 
     A DataFrame becomes one of Spark, and the temporary view of its name for SQL.
@@ -139,7 +139,7 @@ def _has(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _call(dbx: Dbx, cluster: Json, function: str, name: str, **options: Any) -> Work[Json]:
+def _call(dbx: Dbx, cluster: str, function: str, name: str, **options: Any) -> Work[Json]:
     """Call a function of ``on_cluster`` there, leaving no name of ours behind."""
     source = Path(on_cluster.__file__).read_text(encoding="utf-8")
     code = (
@@ -147,7 +147,7 @@ def _call(dbx: Dbx, cluster: Json, function: str, name: str, **options: Any) -> 
         f"print(_dbx[{function!r}](globals(), {name!r}, **{options!r}))\n"
         "del _dbx"
     )
-    command = yield from send(dbx, cluster, "python", code)
+    command = yield from begin(dbx, cluster, "python", code)
     text = yield from printed(dbx, command)
     try:
         return dict(json.loads(text))
@@ -158,7 +158,7 @@ def _call(dbx: Dbx, cluster: Json, function: str, name: str, **options: Any) -> 
 
 def _fetch(dbx: Dbx, name: str, path: str, length: int) -> Work[bytes]:
     """Read a file of the cluster, several pieces at once."""
-    begin = time.monotonic()
+    begun = time.monotonic()
     if path.startswith("/Volumes/"):
         yield Progress(name, f"{size(length)} are on their way")
         return dbx.workspace.read_volume(path)
@@ -170,7 +170,7 @@ def _fetch(dbx: Dbx, name: str, path: str, length: int) -> Work[bytes]:
         for block in pile.results():
             blocks |= [] if block is None else [block]
             done = sum(map(len, blocks.values()))
-            yield _progress(name, "comes", done, length, begin)
+            yield _progress(name, "comes", done, length, begun)
     return b"".join(blocks[offset] for offset in sorted(blocks))
 
 
@@ -179,7 +179,7 @@ def _block(dbx: Dbx, path: str, offset: int) -> tuple[int, bytes]:
 
 
 def _put(dbx: Dbx, name: str, path: str, data: bytes) -> Work[None]:
-    begin, done = time.monotonic(), 0
+    begun, done = time.monotonic(), 0
     if path.startswith("/Volumes/"):
         yield Progress(name, f"{size(len(data))} are on their way")
         dbx.workspace.write_volume(path, data)
@@ -187,11 +187,11 @@ def _put(dbx: Dbx, name: str, path: str, data: bytes) -> Work[None]:
     blocks: Iterator[bytes] = (data[at : at + BLOCK] for at in range(0, len(data), BLOCK))
     for count in dbx.workspace.write(path, blocks):
         done += count
-        yield _progress(name, "is sent", done, len(data), begin)
+        yield _progress(name, "is sent", done, len(data), begun)
 
 
-def _progress(name: str, state: str, done: int, total: int, begin: float) -> Progress:
-    elapsed = time.monotonic() - begin
+def _progress(name: str, state: str, done: int, total: int, begun: float) -> Progress:
+    elapsed = time.monotonic() - begun
     return Progress(name, state, elapsed, None, done // 1000, total // 1000, "KB")
 
 

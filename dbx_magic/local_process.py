@@ -15,6 +15,8 @@ from pathlib import Path
 from .errors import WorkspaceError
 
 _START_SECONDS = 30.0
+# Those that have answered once; whether one is still there is seen without asking it.
+_last_found: dict[Path, Server] = {}
 # Started here: only their parent can tell that they have ended.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -51,7 +53,12 @@ def find() -> Server | None:
         server = Server(state["url"], int(state["pid"]), home(), state["token"])
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
         return None
-    return server if _answers(server) else None
+    if server == _last_found.get(home()) and _listens(server):
+        return server
+    if not _answers(server):
+        return None
+    _last_found[home()] = server
+    return server
 
 
 def start() -> Server:
@@ -126,6 +133,17 @@ def memory(server: Server) -> int:
         return pid == server.pid or (pid in parents and is_ours(parents[pid]))
 
     return sum(kilobytes[pid] for pid in kilobytes if is_ours(pid)) * 1024
+
+
+def _listens(server: Server) -> bool:
+    import socket
+    from urllib.parse import urlsplit
+
+    address = urlsplit(server.url)
+    with contextlib.suppress(OSError):
+        socket.create_connection((str(address.hostname), address.port or 80), timeout=5).close()
+        return True
+    return False
 
 
 def _answers(server: Server) -> bool:

@@ -75,6 +75,12 @@ class Commands:
 
     async def _execute(self, call: Call) -> Mapping[str, Any]:
         compute, context_id = self._context(call)
+        if compute.context_status(context_id) == "Error":
+            # Nothing can run there any more: clients open another one.
+            reason = compute.context_reason(context_id)
+            raise Refused(
+                "NOT_FOUND", f"ContextNotFoundException: Context not found: {context_id}: {reason}"
+            )
         source = call.fields.get("command")
         code = (
             (await source.read()).decode("utf-8", "replace")

@@ -16,7 +16,8 @@ _PLACE = re.compile(r"-\d+(?:,\d+)? \+(\d+)(?:,\d+)?")
 _WORD = re.compile(r"\w+|\s+|.")
 # So much of their text two lines share when one is taken for an edited version of the other.
 _ALIKE = 0.5
-_FEW = 40
+# To compare them takes the square of their number and of their length.
+_FEW, _LONG = 40, 500
 
 STYLE = """<style>
 .dbx-diff { container-type: inline-size; width: 100%; box-sizing: border-box; margin: .3em 0 1em;
@@ -132,6 +133,8 @@ def _cell(side: str, row: int, text: str | None, other: str | None) -> str:
 
 def _marked(text: str, other: str, tag: str) -> str:
     """Mark the words of a line that the other version of it does not have."""
+    if max(len(text), len(other)) > _LONG:
+        return escape(text)
     words, others = _WORD.findall(text), _WORD.findall(other)
     matcher = SequenceMatcher(None, words, others, autojunk=False)
     if matcher.ratio() < _ALIKE:
@@ -150,7 +153,7 @@ def _rows(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str | None, 
         return
     done = 0
     for line in old:
-        likeness = [SequenceMatcher(None, line, other).ratio() for other in new[done:]]
+        likeness = [_likeness(line, other) for other in new[done:]]
         if max(likeness, default=0.0) < _ALIKE:
             yield line, None
             continue
@@ -159,3 +162,9 @@ def _rows(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str | None, 
         yield line, new[index]
         done = index + 1
     yield from ((None, added) for added in new[done:])
+
+
+def _likeness(line: str, other: str) -> float:
+    if max(len(line), len(other)) > _LONG:
+        return 0.0
+    return SequenceMatcher(None, line, other).ratio()

@@ -76,6 +76,13 @@ def test_lines_that_have_little_in_common_are_not_marked() -> None:
     assert page("-import pandas", "+x = 1").marked == []
 
 
+def test_very_long_lines_are_shown_but_not_compared_word_by_word() -> None:
+    line = "a1," * 100_000
+    shown = page(f"-{line}1", f"+{line}2", "+more")
+    assert shown.marked == []
+    assert len(shown.rows()) == 6
+
+
 def test_cells_are_titled_and_equal_ones_folded() -> None:
     shown = page("@@ 3 equal cells @@", "@@ cell 4 @@", "-a", "+b", "@@ -20,3 +21,3 @@", " c")
     titles = [text for kind, _, text in shown.found if kind in ("dbx-fold", "dbx-title")]

@@ -20,7 +20,7 @@ demo: $(READY)
 	mkdir -p demo && cd demo && ../$(BIN)/dbx-magic demo
 
 # The JupyterLab extension; Node comes as a package when the machine has none.
-$(EXTENSION): $(READY) $(wildcard labextension/*.json labextension/*/*.* labextension/*/*/*.tsx)
+$(EXTENSION): $(READY) $(wildcard labextension/*.json labextension/*/*.* labextension/*/*/*.ts*)
 	CI=1 $(BIN)/uv build --quiet --wheel --python $(BIN)/python --out-dir build
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@

@@ -64,7 +64,7 @@ def typescript() -> str:
         for name in VERBS
     ]
     results = [f"  {name}: {_result(verb.result, known)};" for name, verb in VERBS.items()]
-    changing = [name for name, verb in VERBS.items() if verb.changes]
+    lasting = [name for name, verb in VERBS.items() if verb.lasts]
     shown = [output.Stream, output.Display, output.Clear, output.Failure]
     told = [events.Note, events.Progress]
     lines = [
@@ -82,7 +82,7 @@ def typescript() -> str:
         "",
         "export type Verb = (typeof VERBS)[number];",
         "",
-        f"export const CHANGING: readonly Verb[] = [{', '.join(repr(name) for name in changing)}];",
+        f"export const LASTING: readonly Verb[] = [{', '.join(repr(name) for name in lasting)}];",
         "",
         "export type Event =",
         *(f"  | ({{ event: '{kind.__name__}' }} & {_type(kind, known)})" for kind in told),

@@ -37,9 +37,9 @@ def _link_jupyter_server_extension(app: ServerApp) -> None:
 
 
 def _load_jupyter_server_extension(app: ServerApp) -> None:
-    shared: dict[str, Any] = {"changing": {}}
+    shared: dict[str, Any] = {"lasting": {}}
     here = url_path_join(app.base_url, "dbx-magic")
-    routes = [(here, ChangingHandler, shared), (f"{here}/([^/]+)", VerbHandler, shared)]
+    routes = [(here, LastingHandler, shared), (f"{here}/([^/]+)", VerbHandler, shared)]
     app.web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
 
 
@@ -47,7 +47,8 @@ class Ongoing:
     """A verb under way and what it told so far, for any number of listeners.
 
     When the last listener leaves, a verb that only reads is stopped; one that changes something
-    goes on, to be found again by a page that was reloaded.
+    goes on, to be found again by a page that was reloaded. So does the run of a notebook: who
+    begins an hour's work does not mean to watch it.
     """
 
     def __init__(self, dbx: Dbx, verb: Verb, arguments: Mapping[str, Any]) -> None:
@@ -74,7 +75,7 @@ class Ongoing:
                 yield await queue.get()
         finally:
             self._listeners.discard(queue)
-            if not (self._listeners or self.verb.changes):
+            if not (self._listeners or self.verb.lasts):
                 self.stop()
 
     async def _perform(self, dbx: Dbx, arguments: Mapping[str, Any]) -> None:
@@ -109,9 +110,9 @@ class _Handler(APIHandler):
     auth_resource = "dbx_magic"
     _track_activity = False  # a status bar that reads must not keep an idle server from its culler
 
-    def initialize(self, changing: dict[Path, Ongoing]) -> None:
-        """``changing`` holds, for each project, the changing verb last begun."""
-        self.changing = changing
+    def initialize(self, lasting: dict[tuple[Path, bool], Ongoing]) -> None:
+        """``lasting`` holds, for each project, the changing verb and the run last begun."""
+        self.lasting = lasting
         self.telling: asyncio.Future[None] | None = None
 
     def open(self, path: str) -> Dbx:
@@ -134,6 +135,17 @@ class _Handler(APIHandler):
                     self.set_status(ongoing.error.http_status)
                 self.write(f"{line}\n")
                 await self.flush()
+
+    async def find(self) -> list[tuple[tuple[Path, bool], Ongoing]]:
+        """Give what goes on with the project around ``path``, that which changes it first."""
+        try:
+            root = self.open(self.get_query_argument("path", "")).project.root
+        except DbxError as error:
+            await self.refuse(error, error.http_status)
+            return []
+        self.set_status(204)
+        places = [(root, True), (root, False)]
+        return [(place, self.lasting[place]) for place in places if place in self.lasting]
 
     async def refuse(self, error: DbxError, status: int) -> None:
         self.set_status(status)
@@ -159,6 +171,16 @@ class VerbHandler(_Handler):
         else:
             await self.tell(ongoing)
 
+    @authenticated
+    @authorized
+    async def delete(self, name: str) -> None:
+        """Stop it when it goes on, or forget it when it is done."""
+        for place, ongoing in await self.find():
+            if ongoing.verb.name == name:
+                ongoing.stop()
+                if ongoing.done:
+                    del self.lasting[place]
+
     def _begin(self, name: str) -> Ongoing:
         verb = find_verb(name)
         match self.get_json_body():
@@ -166,49 +188,32 @@ class VerbHandler(_Handler):
                 dbx = self.open(path)
             case _:
                 raise UsageError('The body must be {"arguments": {…}, "path": "…"}.')
-        if not verb.changes:
+        if not verb.lasts:
             return Ongoing(dbx, verb, arguments)
-        other = self.changing.get(dbx.project.root)
+        place = (dbx.project.root, verb.changes)
+        other = self.lasting.get(place)
         if other and not other.done:
             raise ConflictError(
                 f"{other.verb.name} is under way in {other.root}.",
                 "Wait until it is done, or stop it.",
             )
-        ongoing = self.changing[dbx.project.root] = Ongoing(dbx, verb, arguments)
+        ongoing = self.lasting[place] = Ongoing(dbx, verb, arguments)
         return ongoing
 
 
-class ChangingHandler(_Handler):
-    """The changing verb that was last begun on a project, whoever began it."""
+class LastingHandler(_Handler):
+    """What goes on with a project, or did so last, whoever began it."""
 
     @authenticated
     @authorized
     async def get(self) -> None:
         """Listen to it; the first line is its name."""
-        ongoing = await self._find()
-        if ongoing:
+        found = [ongoing for _, ongoing in await self.find()]
+        if found:
+            ongoing = min(found, key=lambda one: one.done)
             self.set_status(200)
             self.write(json.dumps({"verb": ongoing.verb.name}) + "\n")
             await self.tell(ongoing)
-
-    @authenticated
-    @authorized
-    async def delete(self) -> None:
-        """Stop it, or forget it when it is done."""
-        ongoing = await self._find()
-        if ongoing and ongoing.done:
-            del self.changing[ongoing.root]
-        elif ongoing:
-            ongoing.stop()
-
-    async def _find(self) -> Ongoing | None:
-        try:
-            root = self.open(self.get_query_argument("path", "")).project.root
-        except DbxError as error:
-            await self.refuse(error, error.http_status)
-            return None
-        self.set_status(204)
-        return self.changing.get(root)
 
 
 def open_project(root: Path, path: str) -> Dbx:

@@ -20,11 +20,18 @@ from .events import Work
 
 @dataclass(frozen=True)
 class Verb:
-    """One verb. ``changes`` says that only one of its kind may run on a project at a time."""
+    """One verb. ``changes`` says that only one of its kind may run on a project at a time.
+
+    ``lasts`` says that it goes on when the page that began it is closed, as one that changes does.
+    """
 
     name: str
     module: str
     changes: bool = False
+    lasts: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lasts", self.lasts or self.changes)
 
     @cached_property
     def function(self) -> Callable[..., Any]:
@@ -92,7 +99,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("exec", "cells"),
         Verb("cells", "cells"),
         Verb("spark", "spark"),
-        Verb("run", "runs"),
+        Verb("run", "runs", lasts=True),
         Verb("remote", "remote_mode"),
         Verb("commit", "versions", changes=True),
         Verb("publish", "versions", changes=True),

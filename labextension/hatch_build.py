@@ -17,6 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 OLDEST_NODE = 20
 SOURCES = ("*.json", "*.py", "yarn.lock", "src/**/*", "style/*", "schema/*")
+SCHEMA = "dbx_magic/schemas/cluster.json"  # goes into the bundle, too
 
 
 class LabExtension(BuildHookInterface):
@@ -69,7 +70,8 @@ class LabExtension(BuildHookInterface):
         """Whether the built extension is there and no source is newer."""
         if not self.built.is_file():
             return False
-        sources = (path for pattern in SOURCES for path in self.source.glob(pattern))
+        sources = [path for pattern in SOURCES for path in self.source.glob(pattern)]
+        sources.append(Path(self.root) / SCHEMA)
         newest = max(path.stat().st_mtime for path in sources if path.is_file())
         return self.built.stat().st_mtime >= newest
 

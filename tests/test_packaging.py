@@ -84,22 +84,6 @@ def test_jupyter_finds_both_extensions_without_node(wheel: Path, tmp_path: Path)
     assert re.search(r"dbx_magic +OK", found)
 
 
-def test_the_typescript_is_tidy(wheel: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("eslint and prettier need Node on the PATH")
-    from jupyter_builder.jlpm import YARN_PATH
-
-    done = subprocess.run(
-        [node, YARN_PATH, "lint:check"],
-        cwd=ROOT / "labextension",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.mark.parametrize("target", ["wheel", "sdist"])
 def test_without_node(tmp_path: Path, target: str) -> None:
     """A clone installs without the extension and says so; a release is refused."""

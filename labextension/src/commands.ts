@@ -7,16 +7,18 @@ import { CommandRegistry } from '@lumino/commands';
 
 import { databricksIcon } from './icons';
 import { Project } from './project';
+import { isSource } from './source';
 import { symbolOf } from './states';
 import { Work } from './work';
 
 export const SHOW = 'dbx-magic:show-panel';
 
-/** What is in front, what is selected, and where outputs are shown. */
+/** What is in front, what is selected, and where things are shown. */
 export interface IPlace {
   document: () => DocumentWidget | null;
   selection: () => string[];
   show: (work: Work, title: string) => void;
+  openAsNotebook: (path: string) => Promise<void>;
 }
 
 /** Make the verbs commands, and give their ids; what they do is shown in the panel. */
@@ -51,6 +53,23 @@ export function addCommands(
       }
     });
     return id;
+  };
+
+  commands.addCommand('dbx-magic:open-as-notebook', {
+    label: trans.__('Open as Notebook'),
+    caption: trans.__('Open Databricks source as a notebook'),
+    describedBy: { args: { type: 'object', properties: {} } },
+    isVisible: () => place.selection().every(isSource),
+    execute: async () => {
+      await Promise.all(place.selection().map(place.openAsNotebook));
+    }
+  });
+
+  const save = async (): Promise<void> => {
+    const context = place.document()?.context;
+    if (project.settings.saveBeforePush && context?.model.dirty) {
+      await context.save();
+    }
   };
 
   return [
@@ -113,7 +132,7 @@ export function addCommands(
         icon: fileUploadIcon
       },
       async () => {
-        await place.document()?.context.save();
+        await save();
         await project.propose('push', { paths: ['this'] });
       }
     ),
@@ -143,7 +162,7 @@ export function addCommands(
       },
       async () => {
         const context = place.document()?.context;
-        await context?.save();
+        await save();
         const push = project.perform('push', { paths: ['this'] });
         await push.finished;
         if (context && !push.error) {

@@ -2,7 +2,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
 import { Event, IArguments, IResults, Verb } from './protocol';
-import { IChanging, IDbx } from './tokens';
+import { IOngoing, IDbx } from './tokens';
 
 /** What is wrong, and what can be done about it. */
 export class DbxError extends Error {
@@ -28,7 +28,7 @@ export class Dbx implements IDbx {
     return yield* told<V>(await linesOf(response));
   }
 
-  async changing(path: string): Promise<IChanging | null> {
+  async ongoing(path: string): Promise<IOngoing | null> {
     const response = await this.request('', path, { method: 'GET' });
     if (response.status === 204) {
       return null;
@@ -39,8 +39,8 @@ export class Dbx implements IDbx {
     return { verb, work: told(lines) };
   }
 
-  async stop(path: string): Promise<void> {
-    await this.request('', path, { method: 'DELETE' });
+  async stop(verb: Verb, path: string): Promise<void> {
+    await this.request(verb, path, { method: 'DELETE' });
   }
 
   private request(

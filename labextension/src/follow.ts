@@ -1,6 +1,6 @@
 import { JupyterFrontEnd } from '@jupyterlab/application';
 import { ISessionContext } from '@jupyterlab/apputils';
-import { DocumentWidget } from '@jupyterlab/docregistry';
+import { DocumentRegistry, DocumentWidget } from '@jupyterlab/docregistry';
 import { KernelMessage } from '@jupyterlab/services';
 import { Widget } from '@lumino/widgets';
 
@@ -15,17 +15,22 @@ export function documentInFront(app: JupyterFrontEnd): DocumentWidget | null {
 /** Keep to the project of the document in front, and to what its kernel does with it. */
 export function follow(app: JupyterFrontEnd, project: Project): void {
   let session: ISessionContext | null = null;
+  let context: DocumentRegistry.Context | null = null;
+  const refresh = (): void => project.refresh();
   const turn = (otherwise: string | null): void => {
     const document = documentInFront(app);
     const path = document?.context.localPath ?? otherwise;
     if (path !== null) {
       project.follow(path);
     }
+    context?.fileChanged.disconnect(refresh);
+    context = document?.context ?? null;
+    context?.fileChanged.connect(refresh);
     session?.iopubMessage.disconnect(listen);
     session = sessionOf(document);
     session?.iopubMessage.connect(listen);
   };
-  const listen = whenDbxHasRun(() => project.refresh());
+  const listen = whenDbxHasRun(refresh);
   app.shell.currentChanged?.connect(() => turn(null));
   // Not away from what was chosen meanwhile.
   void app.restored.then(() => turn(project.path));

@@ -3,18 +3,33 @@ import {
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette, Notification } from '@jupyterlab/apputils';
-import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import {
+  ICommandPalette,
+  ISessionContext,
+  IToolbarWidgetRegistry
+} from '@jupyterlab/apputils';
+import { ICompletionProviderManager } from '@jupyterlab/completer';
+import { FileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { Widget } from '@lumino/widgets';
 
+import { Badges } from './badges';
 import { addCommands, IPlace, SHOW } from './commands';
 import { Dbx } from './dbx';
 import { documentInFront, follow } from './follow';
 import { showOutputs } from './outputs';
 import { Panel } from './panel/panel';
+import { tellEnds } from './notify';
 import { Project } from './project';
+import { RemoteMode } from './remote';
+import { useSettings } from './settings';
+import { isSpec, SpecCompletion } from './spec/completion';
+import { editSpecs } from './spec/editor';
+import { showFaults } from './spec/faults';
+import { openAsNotebook } from './source';
 import { StatusItem } from './status';
 import { IDbx } from './tokens';
 
@@ -39,6 +54,7 @@ const panel: JupyterFrontEndPlugin<void> = {
     IFileBrowserFactory,
     ILayoutRestorer,
     IRenderMimeRegistry,
+    ISettingRegistry,
     IStatusBar,
     ITranslator
   ],
@@ -49,6 +65,7 @@ const panel: JupyterFrontEndPlugin<void> = {
     browsers: IFileBrowserFactory | null,
     restorer: ILayoutRestorer | null,
     rendermime: IRenderMimeRegistry | null,
+    settings: ISettingRegistry | null,
     statusBar: IStatusBar | null,
     translator: ITranslator | null
   ): void => {
@@ -79,6 +96,12 @@ const panel: JupyterFrontEndPlugin<void> = {
           app.shell.add(outputs, 'down');
           app.shell.activateById(outputs.id);
         }
+      },
+      openAsNotebook: async path => {
+        await openAsNotebook(app, project, path);
+        if (project.work?.error) {
+          await app.commands.execute(SHOW);
+        }
       }
     };
     const commands = addCommands(app.commands, project, place, trans);
@@ -94,19 +117,67 @@ const panel: JupyterFrontEndPlugin<void> = {
       rank: 100
     });
 
-    // Who looks at the panel sees the end there.
-    project.ended.connect((_, { error, result }) => {
-      if (panel.isVisible) {
-        return;
-      }
-      if (error) {
-        Notification.error(error.message);
-      } else {
-        const words = result?.view.map(line => `${line.text} ${line.note}`);
-        Notification.success(words?.[0] ?? trans.__('Done'));
-      }
+    if (browsers) {
+      const add = (browser: FileBrowser): Badges =>
+        new Badges(browser, project);
+      browsers.tracker.forEach(add);
+      browsers.tracker.widgetAdded.connect((_, browser) => void add(browser));
+    }
+    if (settings) {
+      void useSettings(settings, 'dbx-magic:panel', found => {
+        project.settings = found;
+      });
+    }
+    tellEnds(project, trans, {
+      isVisible: () => panel.isVisible && !document.hidden,
+      show: () => app.commands.execute(SHOW)
     });
   }
 };
 
-export default [dbx, panel];
+const spec: JupyterFrontEndPlugin<void> = {
+  id: 'dbx-magic:spec',
+  description: 'Completes and checks a cluster spec in the editor.',
+  autoStart: true,
+  requires: [IDbx],
+  optional: [ICompletionProviderManager, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    dbx: IDbx,
+    completion: ICompletionProviderManager | null,
+    translator: ITranslator | null
+  ): void => {
+    const trans = (translator ?? nullTranslator).load('dbx_magic');
+    completion?.registerProvider(new SpecCompletion());
+    app.docRegistry.addWidgetExtension('Editor', {
+      createNew: editor => {
+        if (isSpec(editor)) {
+          return showFaults(editor, dbx, trans);
+        }
+      }
+    });
+    editSpecs(app, trans, spec => void showFaults(spec, dbx, trans));
+  }
+};
+
+const remote: JupyterFrontEndPlugin<void> = {
+  id: 'dbx-magic:remote',
+  description: "Shows and changes where a notebook's cells run.",
+  autoStart: true,
+  requires: [IToolbarWidgetRegistry],
+  optional: [ITranslator],
+  activate: (
+    _: JupyterFrontEnd,
+    toolbars: IToolbarWidgetRegistry,
+    translator: ITranslator | null
+  ): void => {
+    const trans = (translator ?? nullTranslator).load('dbx_magic');
+    toolbars.addFactory<Widget & { sessionContext: ISessionContext }>(
+      'Notebook',
+      'dbx-remote',
+      notebook => new RemoteMode(notebook.sessionContext, trans)
+    );
+  }
+};
+
+export default [dbx, panel, spec, remote];

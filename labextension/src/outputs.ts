@@ -24,8 +24,23 @@ export function showOutputs(
   widget.title.label = title;
   widget.title.icon = databricksIcon;
   widget.title.closable = true;
+  const places = new Map<string, number>();
   const add = (_: unknown, shown: Shown): void => {
-    model.add(outputOf(shown));
+    if (shown.kind === 'Clear') {
+      places.clear();
+      model.clear(shown.wait);
+      return;
+    }
+    const id = shown.kind === 'Display' ? shown.display_id : '';
+    const place = places.get(id);
+    if (place !== undefined) {
+      model.set(place, outputOf(shown));
+    } else {
+      model.add(outputOf(shown));
+    }
+    if (id && place === undefined) {
+      places.set(id, model.length - 1);
+    }
   };
   work.shown.connect(add);
   widget.disposed.connect(() => {
@@ -35,7 +50,7 @@ export function showOutputs(
   return widget;
 }
 
-function outputOf(shown: Shown): IOutput {
+function outputOf(shown: Exclude<Shown, { kind: 'Clear' }>): IOutput {
   switch (shown.kind) {
     case 'Stream':
       return { output_type: 'stream', name: shown.name, text: shown.text };

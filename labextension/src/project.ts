@@ -1,19 +1,28 @@
 import { PathExt } from '@jupyterlab/coreutils';
 import { IDisposable } from '@lumino/disposable';
-import { Poll } from '@lumino/polling';
+import { IPoll, Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { drive } from './dbx';
 import {
-  CHANGING,
   IArguments,
   IClusterRow,
   IObjectDiff,
   IResults,
+  LASTING,
   Verb
 } from './protocol';
+import { DEFAULTS, ISettings } from './settings';
 import { IDbx } from './tokens';
 import { Work } from './work';
+
+/** What takes longer to read than the status, and is read only when somebody sees it. */
+export type Part = 'clusters' | 'differences';
+
+/** What shows the project, a widget say; while none is visible nothing is read again. */
+export interface IViewer {
+  readonly isVisible: boolean;
+}
 
 /** The verbs that can show their plan before they carry it out. */
 export type Planning =
@@ -53,12 +62,19 @@ export class Project implements IDisposable {
     return this._ended;
   }
 
-  /** Whether somebody looks, so that more than the status has to be read. */
-  set isLookedAt(value: boolean) {
-    this._isLookedAt = value;
-    if (value) {
-      this.refresh();
-    }
+  /** Say who shows the status, and which parts besides. */
+  addViewer(viewer: IViewer, ...parts: Part[]): void {
+    this.viewers.set(viewer, parts);
+  }
+
+  get settings(): ISettings {
+    return this._settings;
+  }
+
+  set settings(settings: ISettings) {
+    this._settings = settings;
+    this.poll.frequency = frequency(settings);
+    this._changed.emit();
   }
 
   /** The document in front, as Jupyter shows its path; its folder decides the project. */
@@ -82,7 +98,7 @@ export class Project implements IDisposable {
 
   /** Read again, now. What takes longer than the status is read only then. */
   refresh(): void {
-    this.isThorough = true;
+    this.isAsked = true;
     if (this.document !== null) {
       void this.poll.refresh();
     }
@@ -124,8 +140,8 @@ export class Project implements IDisposable {
 
   /** Stop the verb under way. */
   stop(): void {
-    if (this.work && CHANGING.includes(this.work.verb)) {
-      void this.dbx.stop(this.path);
+    if (this.work && LASTING.includes(this.work.verb)) {
+      void this.dbx.stop(this.work.verb, this.path);
     } else {
       this.work?.leave();
     }
@@ -133,8 +149,8 @@ export class Project implements IDisposable {
 
   /** Show the verb last begun no longer, here and after a reload. */
   forget(): void {
-    if (this.work && CHANGING.includes(this.work.verb)) {
-      void this.dbx.stop(this.path);
+    if (this.work && LASTING.includes(this.work.verb)) {
+      void this.dbx.stop(this.work.verb, this.path);
     }
     this.work = null;
     this._changed.emit();
@@ -167,20 +183,21 @@ export class Project implements IDisposable {
   /** After a reload of the page: the verb that still goes on. */
   private async findAgain(): Promise<void> {
     const { folder } = this;
-    const found = await this.dbx.changing(this.path).catch(() => null);
+    const found = await this.dbx.ongoing(this.path).catch(() => null);
     if (found && folder === this.folder && !this.work) {
       this.listen(new Work(found.verb, null, found.work));
     }
   }
 
   private async read(): Promise<void> {
-    const { folder } = this;
+    const { folder, isAsked } = this;
+    this.isAsked = false;
     try {
       this.status = await this.ask('status', {});
       this.error = null;
-      if (this._isLookedAt && this.status.type === 'Status') {
+      if (this.status.type === 'Status') {
         this._changed.emit();
-        await this.look();
+        await this.look(isAsked);
       }
     } catch (error) {
       this.status = null;
@@ -195,13 +212,14 @@ export class Project implements IDisposable {
     }
   }
 
-  private async look(): Promise<void> {
-    this.clusters = await this.ask('clusters', {}).then(
-      found => found.rows,
-      () => null // the status says what is the matter
-    );
-    if (this.isThorough) {
-      this.isThorough = false;
+  private async look(isAsked: boolean): Promise<void> {
+    if (this.isSeen('clusters')) {
+      this.clusters = await this.ask('clusters', {}).then(
+        found => found.rows,
+        () => null // the status says what is the matter
+      );
+    }
+    if (isAsked && this.isSeen('differences')) {
       this.differences = await this.ask('diff', { names: true }).then(
         found => found.objects,
         error => error
@@ -209,16 +227,29 @@ export class Project implements IDisposable {
     }
   }
 
+  private isSeen(part?: Part): boolean {
+    return Array.from(this.viewers).some(
+      ([viewer, parts]) => viewer.isVisible && (!part || parts.includes(part))
+    );
+  }
+
+  private readonly viewers = new Map<IViewer, Part[]>();
+  private document: string | null = null;
+  private isAsked = false;
+  private _settings = DEFAULTS;
   private readonly poll = new Poll({
     name: 'dbx-magic:status',
     auto: false,
     factory: () => this.read(),
-    frequency: { interval: 30_000, backoff: true, max: 300_000 },
-    standby: 'when-hidden'
+    frequency: frequency(DEFAULTS),
+    standby: () => !this.isAsked && (document.hidden || !this.isSeen())
   });
-  private document: string | null = null;
-  private _isLookedAt = false;
-  private isThorough = true;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _ended = new Signal<this, Work>(this);
+}
+
+/** How often to look; less and less often while it fails. */
+function frequency(settings: ISettings): IPoll.Frequency {
+  const interval = settings.refreshSeconds * 1000;
+  return { interval, backoff: true, max: Math.max(interval, 300_000) };
 }

@@ -80,7 +80,7 @@ export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 's
 
 export type Verb = (typeof VERBS)[number];
 
-export const CHANGING: readonly Verb[] = ['rebuild', 'push', 'pull', 'commit', 'publish', 'rollback', 'pipeline', 'ship'];
+export const LASTING: readonly Verb[] = ['rebuild', 'push', 'pull', 'run', 'commit', 'publish', 'rollback', 'pipeline', 'ship'];
 
 export type Event =
   | ({ event: 'Note' } & INote)
@@ -481,6 +481,7 @@ export interface ILocalWorkspace {
   home: string;
   pid: number | null;
   clusters: string[];
+  memory: number;
   disk: number;
 }
 
@@ -489,7 +490,6 @@ export interface IShellVariables {
 }
 
 export interface IDemonstrated {
-  memory: number;
   folder: string;
   cluster: string;
   place: string;

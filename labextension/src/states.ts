@@ -1,5 +1,7 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 
+import { IObjectDiff } from './protocol';
+
 /** The symbol of a cluster's state; one never seen before counts as in between. */
 export function symbolOf(state: string): string {
   switch (state) {
@@ -35,4 +37,13 @@ export function wordsOf(state: string, trans: TranslationBundle): string {
     default:
       return state.toLowerCase();
   }
+}
+
+/** The symbol of what was done to an object here and in the workspace. */
+export function symbolOfDifference(one: IObjectDiff): string {
+  if (one.here && one.there) {
+    return '!';
+  }
+  const symbols: Record<string, string> = { new: '+', removed: '−' };
+  return symbols[one.here || one.there] ?? '~';
 }

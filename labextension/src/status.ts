@@ -18,6 +18,7 @@ export class StatusItem extends Widget {
     this.addClass('jp-StatusBar-TextItem');
     this.addClass('jp-mod-highlighted');
     this.addClass('jp-DbxStatus');
+    project.addViewer(this);
     project.changed.connect(this.update, this);
   }
 

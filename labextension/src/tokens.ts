@@ -8,7 +8,7 @@ export interface IDbx {
    * Perform a verb on the project around the document or folder at `path`.
    *
    * It yields events and returns the result. Leaving it early stops a verb that only reads; one
-   * that changes something goes on.
+   * that changes something goes on, and so does the run of a notebook.
    */
   perform<V extends Verb>(
     verb: V,
@@ -16,15 +16,15 @@ export interface IDbx {
     path: string
   ): AsyncGenerator<Event, IResults[V]>;
 
-  /** Find the changing verb last begun on a project, by this page or by any other. */
-  changing(path: string): Promise<IChanging | null>;
+  /** Find the verb that goes on, or did so last, on a project, whichever page began it. */
+  ongoing(path: string): Promise<IOngoing | null>;
 
-  /** Stop the changing verb of a project. */
-  stop(path: string): Promise<void>;
+  /** Stop a verb that goes on, or forget one that has ended. */
+  stop(verb: Verb, path: string): Promise<void>;
 }
 
-/** A changing verb, told from its beginning. */
-export interface IChanging {
+/** A verb that goes on, told from its beginning. */
+export interface IOngoing {
   verb: Verb;
   work: AsyncGenerator<Event, IResults[Verb]>;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -19,27 +20,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from nbformat import v4
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dbx_magic.dbx import Dbx
 from dbx_magic.events import drive
 from dbx_magic.verbs import perform
 
-NOTEBOOK = {
-    "cells": [
-        {
-            "cell_type": "code",
-            "execution_count": None,
-            "id": "greet",
-            "metadata": {},
-            "outputs": [],
-            "source": "print(f'{spark.range(42).count()} rows')",
-        }
-    ],
-    "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-    "nbformat": 4,
-    "nbformat_minor": 5,
-}
+CELL = "# {}\nprint(f'{{spark.range(42).count()}} rows')"
 # Another environment's JupyterLab (with dbx-magic[local] in it) may be tested: the oldest, say.
 PYTHON = os.environ.get("LAB_PYTHON", sys.executable)
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
@@ -69,7 +57,13 @@ class Lab:
 @pytest.fixture(scope="session")
 def lab(wheel: Path, local_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab as it is after ``pip install`` of the wheel."""
-    home = tmp_path_factory.mktemp("lab")
+    with serve(wheel, tmp_path_factory.mktemp("lab")) as started:
+        yield started
+
+
+@contextlib.contextmanager
+def serve(wheel: Path, home: Path) -> Iterator[Lab]:
+    """Run JupyterLab with the extension of a wheel, and nothing of the user's."""
     root = home / "root"
     root.mkdir()
     (home / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.org\n")
@@ -176,7 +170,10 @@ def hello(lab: Lab, project: Path, request: pytest.FixtureRequest) -> Path:
     """The project, in a folder of the test's own that Lab shows, with a notebook."""
     there = lab.root / request.node.name
     project.rename(there)
-    (there / "notebooks" / "train.ipynb").write_text(json.dumps(NOTEBOOK))
+    # The tests share a workspace: each pushes a notebook of its own.
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(CELL.format(request.node.name))])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    (there / "notebooks" / "train.ipynb").write_text(v4.writes(notebook))
     subprocess.run(["git", "init", "-q"], cwd=there, check=True)
     return there
 
@@ -187,3 +184,19 @@ def running(hello: Path, local: object) -> Dbx:
     dbx = Dbx(hello)
     drive(perform(dbx, "rebuild", {}), lambda _: None)
     return dbx
+
+
+@pytest.fixture
+def settings(lab: Lab, page: Page) -> Iterator[Callable[..., None]]:
+    """Change our settings as the Settings Editor does; they are as before when the test ends."""
+    address = f"{lab.url}/lab/api/settings/dbx-magic:panel?token={lab.token}"
+
+    def change(**values: object) -> None:
+        page.request.put(
+            address,
+            data={"raw": json.dumps(values)},
+            headers={"Authorization": f"token {lab.token}"},
+        )
+
+    yield change
+    change()

@@ -123,44 +123,65 @@ def test_go_back(page: Page, hello: Path, open_panel: Any, local: object, shot: 
     assert spec.read_text() == first
 
 
-def test_a_reload_in_the_middle_of_a_rebuild(
-    page: Page, running: Dbx, open_panel: Any, shot: Any
+def test_a_reload_and_a_second_tab_in_the_middle_of_a_rebuild(
+    page: Page, lab: Any, running: Dbx, open_panel: Any, shot: Any
 ) -> None:
-    """The page finds again what goes on, and tells how it ends."""
+    """Each page finds what goes on, and tells how it ends."""
+    root = running.project.root
     drive(perform(running, "stop", {}), lambda _: None)
-    open_panel(running.project.root)
+    open_panel(root)
     cluster = section(page, "Cluster")
     expect(cluster).to_contain_text("stopped")
     cluster.get_by_role("button", name="Rebuild…").click()
     expect(cluster.get_by_role("progressbar")).to_be_visible()
     page.reload()
-    expect(cluster.get_by_role("status")).to_contain_text("hello")  # under way, or just ended
+    other = page.context.new_page()
+    other.goto(lab.notebook(root))
+    other.locator(".jp-DbxStatus").click()
+    both = [cluster, section(other, "Cluster")]
+    for one in both:
+        expect(one.get_by_role("status")).to_contain_text("hello")  # under way, or just ended
     shot("found again")
-    expect(cluster.get_by_role("status")).to_contain_text("equal to its spec")
+    for one in both:
+        expect(one.get_by_role("status")).to_contain_text("equal to its spec")
     cluster.get_by_role("button", name="Dismiss").click()
     expect(cluster.get_by_role("status")).to_have_count(0)
 
 
-def test_pick_with_the_keyboard_alone(lab: Any, page: Page, running: Dbx, local: object) -> None:
-    """From the palette to another cluster, without the mouse."""
+def test_with_the_keyboard_alone(lab: Any, page: Page, running: Dbx, local: object) -> None:
+    """From the palette to another cluster, and from a plan to its end, without the mouse."""
     page.goto(lab.notebook(running.project.root))
     expect(page.locator(".jp-DbxStatus")).to_have_text("local · ● hello")
     # A notebook that is still being opened takes the focus once more.
     expect(page.get_by_role("contentinfo")).to_contain_text("| Idle")
-    page.keyboard.press("Control+Shift+c")
-    expect(page.locator(".lm-CommandPalette-input")).to_be_focused()
-    page.keyboard.type("pick a cluster")
-    first = page.locator(".lm-CommandPalette-item.lm-mod-active")
-    expect(first).to_contain_text("Pick a Cluster")
-    page.keyboard.press("Enter")
+    command(page, "Pick a Cluster")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Pick a Cluster")
     page.keyboard.press("Enter")
     expect(section(page, "Cluster").get_by_role("status")).to_contain_text("is picked")
+    command(page, "Push to Databricks")
+    doing = section(page, "Notebooks").get_by_role("status")
+    apply = doing.get_by_role("button", name="Apply")
+    expect(apply).to_be_visible()
+    for _ in range(30):  # more than the panel has buttons
+        if apply.evaluate("node => node === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(doing).to_contain_text("sent (")
 
 
-def test_accessible(page: Page, running: Dbx, open_panel: Any, unavailable: Any) -> None:
-    """axe finds nothing to complain about in the panel and the status bar's item."""
+def command(page: Page, name: str) -> None:
+    """Choose a command from the palette."""
+    page.keyboard.press("Control+Shift+c")
+    expect(page.locator(".lm-CommandPalette-input")).to_be_focused()
+    page.keyboard.type(name)
+    expect(page.locator(".lm-CommandPalette-item.lm-mod-active")).to_contain_text(name)
+    page.keyboard.press("Enter")
+
+
+def test_accessible(page: Page, running: Dbx, open_panel: Any, unavailable: Any, shot: Any) -> None:
+    """axe finds nothing to complain about in what is ours, in either theme, narrow and wide."""
     axe = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
     if not axe.exists():
         unavailable("axe-core is not installed in labextension/node_modules.")
@@ -168,9 +189,21 @@ def test_accessible(page: Page, running: Dbx, open_panel: Any, unavailable: Any)
     section(page, "Notebooks").get_by_role("button", name="Push…").click()
     expect(section(page, "Notebooks").get_by_role("button", name="Apply")).to_be_visible()
     page.add_script_tag(path=axe)
-    ours = [["#dbx-magic-panel"], [".jp-DbxStatus"]]
-    found = page.evaluate("ours => axe.run({include: ours})", ours)["violations"]
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    ours = [["#dbx-magic-panel"], [".jp-DbxStatus"], [".jp-DbxRemote"]]
+    for theme, width in (("Light", 1280), ("Dark", 1280), ("Dark", 700), ("Light", 1900)):
+        choose_theme(page, f"JupyterLab {theme}")
+        is_light = str(theme == "Light").lower()
+        expect(page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
+        page.set_viewport_size({"width": width, "height": 800})
+        shot(f"{theme} {width}")
+        found = page.evaluate("ours => axe.run({include: ours})", ours)["violations"]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+
+
+def choose_theme(page: Page, theme: str) -> None:
+    page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+    )
 
 
 def test_many_clusters_and_notebooks(page: Page, running: Dbx, open_panel: Any) -> None:

@@ -227,6 +227,28 @@ async def test_a_client_that_goes_away_stops_a_cell(
     assert (tmp_path / "stopped").exists()
 
 
+async def test_a_run_outlives_the_page(
+    post: Post, listen: Listen, fetch: Fetch, running: None, project: Path
+) -> None:
+    """Neither a closed page nor a push stops it; a page finds it, and its own Stop stops it."""
+    source = "# Databricks notebook source\nprint('begun', flush=True)\nwhile True:\n    pass\n"
+    (project / "workspace" / "greet.py").write_text(source)
+    await post("push", call(force=True))
+    async with listen("POST", "/run", call(notebook="greet")) as lines:
+        await anext(lines)
+    code, [refused] = await post("run", call(notebook="greet"))
+    assert code == 409
+    assert "run is under way" in refused["error"]["message"]
+    code, _ = await post("push", call())
+    assert code == 200
+    async with listen("GET", "?path=hello") as lines:
+        assert await anext(lines) == {"verb": "run"}
+        await fetch("push", method="DELETE", params={"path": "hello"})
+        await fetch("run", method="DELETE", params={"path": "hello"})
+        last = [line async for line in lines][-1]
+    assert last["error"]["message"] == "run was stopped."
+
+
 async def test_a_rebuild_outlives_the_page(post: Post, listen: Listen, running: None) -> None:
     """A page that is reloaded finds it, its plan and its latest progress; so does a second one."""
     async with listen("POST", "/rebuild", call(fresh=True)) as lines:
@@ -245,7 +267,7 @@ async def test_a_rebuild_outlives_the_page(post: Post, listen: Listen, running: 
 async def test_stop(post: Post, listen: Listen, fetch: Fetch, running: None) -> None:
     async with listen("POST", "/rebuild", call(fresh=True)) as lines:
         assert (await anext(lines))["event"] == "Planned"
-        await fetch(method="DELETE", params={"path": "hello"})
+        await fetch("rebuild", method="DELETE", params={"path": "hello"})
         last = [line async for line in lines][-1]
     assert last["error"]["message"] == "rebuild was stopped."
     code, lines = await post("rebuild", call())
@@ -259,7 +281,7 @@ async def test_what_has_ended_is_told_until_it_is_forgotten(
     await post("rebuild", call(dry_run=True))
     told = await fetch(params={"path": "hello"})
     assert b'"dry_run": true' in told.body.splitlines()[-1]
-    await fetch(method="DELETE", params={"path": "hello"})
+    await fetch("rebuild", method="DELETE", params={"path": "hello"})
     assert (await fetch(params={"path": "hello"})).code == 204
 
 

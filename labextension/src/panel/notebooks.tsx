@@ -1,7 +1,8 @@
 import * as React from 'react';
 
 import { IObjectDiff } from '../protocol';
-import { Action, Failure, IPart, Later, Line, Section } from './parts';
+import { symbolOfDifference } from '../states';
+import { Action, Diff, Failure, IPart, Later, Line, Section } from './parts';
 
 const MOST_OBJECTS = 50;
 
@@ -47,28 +48,18 @@ function Difference(props: IPart & { one: IObjectDiff }): JSX.Element {
     one.here && trans.__('%1 here', one.here),
     one.there && trans.__('%1 in the workspace', one.there)
   ];
-  const only = one.here && one.there ? '!' : one.here || one.there;
-  const symbol = { '!': '!', new: '+', removed: '−' }[only] ?? '~';
   return (
     <Later
       summary={
         <Line
-          symbol={symbol}
+          symbol={symbolOfDifference(one)}
           text={one.path}
           note={sides.filter(Boolean).join(', ')}
         />
       }
       read={() => project.ask('diff', { paths: [one.path] })}
       show={found => (
-        <pre className="jp-DbxPanel-diff">
-          {found.objects.flatMap(object =>
-            object.lines.map((line, index) => (
-              <span key={index} data-side={line[0]}>
-                {line + '\n'}
-              </span>
-            ))
-          )}
-        </pre>
+        <Diff lines={found.objects.flatMap(object => object.lines)} />
       )}
     />
   );

@@ -23,16 +23,12 @@ export class Panel extends ReactWidget {
     this.addClass('jp-DbxPanel');
     this.title.icon = databricksIcon;
     this.title.caption = trans.__('Databricks');
+    project.addViewer(this, 'clusters', 'differences');
   }
 
   protected onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    this.project.isLookedAt = true;
-  }
-
-  protected onAfterHide(message: Message): void {
-    super.onAfterHide(message);
-    this.project.isLookedAt = false;
+    this.project.refresh();
   }
 
   protected onActivateRequest(message: Message): void {

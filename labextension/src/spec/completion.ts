@@ -1,0 +1,43 @@
+import {
+  CompletionHandler,
+  ICompletionContext,
+  ICompletionProvider
+} from '@jupyterlab/completer';
+import { PathExt } from '@jupyterlab/coreutils';
+import { DocumentWidget } from '@jupyterlab/docregistry';
+import { Widget } from '@lumino/widgets';
+
+import { offersAt } from './offers';
+
+/** Whether a document is a cluster spec. */
+export function isSpec(widget: Widget): widget is DocumentWidget {
+  return (
+    widget instanceof DocumentWidget &&
+    PathExt.basename(widget.context.localPath) === 'config.cluster.json'
+  );
+}
+
+/** Completes the fields of a cluster spec, and those values that are known. */
+export class SpecCompletion implements ICompletionProvider {
+  readonly identifier = 'CompletionProvider:dbx-magic';
+  readonly renderer = null;
+
+  async isApplicable(context: ICompletionContext): Promise<boolean> {
+    return isSpec(context.widget);
+  }
+
+  async fetch({
+    text,
+    offset
+  }: CompletionHandler.IRequest): Promise<CompletionHandler.ICompletionItemsReply> {
+    // The one that Python checks by; it is large, and few open a spec.
+    const schema = await import('../../../dbx_magic/schemas/cluster.json');
+    const { start, end, offers } = offersAt(schema.default, text, offset);
+    const items = offers.map(offer => ({
+      label: offer.label,
+      insertText: offer.text,
+      documentation: offer.about
+    }));
+    return { start, end, items };
+  }
+}

@@ -23,7 +23,7 @@ from .settings import LOCAL, Target
 from .view import Line, View, counted
 
 _T = TypeVar("_T")
-HOST, TOKEN = "databricks_host", "databricks_token"
+_HOST, _TOKEN, _CLIENT = "databricks_host", "databricks_token", "databricks_client_id"
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,19 @@ class _Pipeline:
 
 @dataclass(frozen=True)
 class _Group:
-    """Make a variable group with a target's host, and its token if there is one to give."""
+    """Make a variable group with a target's host, and its token if there is one to give.
+
+    With ``oidc`` there is no token, but the id of a service principal, which nobody here knows.
+    """
 
     name: str
     login: Login
+    oidc: bool
 
     @property
     def token(self) -> str:
         """The profile's token; empty when it signs in otherwise."""
-        if not self.login.has_token:
+        if self.oidc or not self.login.has_token:
             return ""
         return self.login.headers()["Authorization"].removeprefix("Bearer ")
 
@@ -81,6 +85,7 @@ def register(
     pipelines: Mapping[str, str],
     groups: Mapping[str, Target],
     *,
+    oidc: bool,
     dry_run: bool,
     expect: str,
 ) -> Work[Registered]:
@@ -99,7 +104,7 @@ def register(
             f"The remote {remote} is at {forge.name}, where nothing has to be registered.",
             "Pipelines run there as soon as their files are published.",
         )
-    wanted = [_Group(name, _login(target)) for name, target in groups.items()]
+    wanted = [_Group(name, _login(target), oidc) for name, target in groups.items()]
     steps = yield from _asked(forge, partial(_missing, forge, pipelines, wanted))
     plan = Plan(
         f"Azure DevOps, project {forge.project}: {counted(len(steps), 'thing')} to make",
@@ -112,8 +117,11 @@ def register(
     made = tuple(_name(step) for step in steps)
     names = [f"pipeline {name}" for name in pipelines] + [_name(one) for one in wanted]
     kept = tuple(name for name in names if name not in made)
+    variable = _CLIENT if oidc else _TOKEN
     left = tuple(
-        f"{TOKEN} of {step.name}" for step in steps if isinstance(step, _Group) and not step.token
+        f"{variable} of {step.name}"
+        for step in steps
+        if isinstance(step, _Group) and not step.token
     )
     done = Registered(forge.project, made, kept, left, dry_run)
     if dry_run:
@@ -156,8 +164,8 @@ def _change(step: _Pipeline | _Group) -> Change:
         case _Pipeline(path=path):
             reason = f"of {path}"
         case _Group(login=login):
-            token = f"and the token of the profile {login.profile}, as a secret"
-            reason = f"{HOST} = {login.host} {token if step.token else f'({TOKEN} stays empty)'}"
+            token = f", and the token of the profile {login.profile} as a secret"
+            reason = f"{_HOST} = {login.host}{token if step.token else ''}"
     return Change("+", _name(step), reason=reason)
 
 
@@ -165,8 +173,9 @@ def _make(forge: AzureDevOps, step: _Pipeline | _Group) -> None:
     match step:
         case _Pipeline(name, path):
             forge.create_pipeline(name, path)
-        case _Group(name, login):
-            forge.create_group(name, {HOST: login.host}, {TOKEN: step.token})
+        case _Group(name, login, oidc):
+            plain = {_HOST: login.host} | ({_CLIENT: ""} if oidc else {})
+            forge.create_group(name, plain, {} if oidc else {_TOKEN: step.token})
 
 
 def complaints(

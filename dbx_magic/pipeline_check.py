@@ -72,7 +72,7 @@ class _Yaml:
         """Whose file it is, by its place."""
         if self.path.startswith(".github/"):
             return "github"
-        return "gitlab" if self.path.endswith(".gitlab-ci.yml") else "azure"
+        return "gitlab" if Path(self.path).name.startswith(".gitlab") else "azure"
 
     def where(self, path: Iterable[str | int]) -> str:
         """Name file and line of a part; of its nearest parent when there is no such part."""

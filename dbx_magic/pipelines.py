@@ -50,12 +50,19 @@ _EACH = "#each\n"
 _GROUP = "databricks_cli"
 _NEXT: Mapping[Forge, str] = {
     "azure": "Publish them, then `pipeline register` makes them pipelines of Azure DevOps, and the "
-    "variable group {group} with databricks_host and databricks_token (secret).",
-    "github": "In the repository's settings: make the environment {targets} with the secrets "
-    "DATABRICKS_HOST and DATABRICKS_TOKEN.",
-    "gitlab": "In the project's settings: make the masked variables DATABRICKS_HOST and "
-    "DATABRICKS_TOKEN for the environment {targets}.",
+    "variable group {group} with databricks_host and {proof}.",
+    "github": "In the repository's settings: make the environment {targets} with the secret "
+    "DATABRICKS_HOST and the {proof}.",
+    "gitlab": "In the project's settings: make the variables DATABRICKS_HOST and {proof} for the "
+    "environment {targets}.",
 }
+# What shows who is asking: a token, or with OIDC only a name.
+_PROOFS: Mapping[Forge, tuple[str, str]] = {
+    "azure": ("databricks_token (secret)", "databricks_client_id"),
+    "github": ("secret DATABRICKS_TOKEN", "variable DATABRICKS_CLIENT_ID"),
+    "gitlab": ("DATABRICKS_TOKEN (masked)", "DATABRICKS_CLIENT_ID"),
+}
+_MARK = re.compile(r" #(token|oidc)$")
 # What else there is to do for a project that is not at the top of its repository.
 _BELOW: Mapping[Forge, str] = {
     "azure": "",
@@ -139,6 +146,7 @@ def pipeline(
     dbx: Dbx,
     action: Literal["azure", "github", "gitlab", "check", "register", "local"],
     *,
+    oidc: bool = False,
     force: bool = False,
     dry_run: bool = False,
     expect: str = "",
@@ -153,6 +161,8 @@ def pipeline(
             forge too when you are signed in there; `register` makes the pipelines and the variable
             group at Azure DevOps; `local` adds the remote `local`, which runs the Azure pipelines
             of what is published to it on this machine, against the local workspace.
+        oidc: Write pipelines that need no token: the forge vouches for them, and a federation
+            policy of a Databricks service principal says that it may.
         force: Also write a file again that was edited here.
         dry_run: Only show what would be written or made.
         expect: Write only if the plan is still the one with this fingerprint.
@@ -175,7 +185,7 @@ def pipeline(
         return LocalRunner(str(remote.folder), tuple(path for path in azure if _read(dbx, path)))
     targets = _targets(dbx)
     version = importlib.metadata.version("dbx-magic")
-    wanted = render(action, targets, _branch(repo), version, repo.prefix)
+    wanted = render(action, targets, _branch(repo), version, repo.prefix, oidc=oidc)
     there_now = {path: _read(dbx, path) for path in wanted}
     steps = tuple(Write(path, text) for path, text in wanted.items() if there_now[path] != text)
     edited = [step.path for step in steps if _is_edited(there_now[step.path])]
@@ -197,7 +207,11 @@ def pipeline(
         targets,
         tuple(step.path for step in steps),
         tuple(path for path in wanted if there_now[path] == wanted[path]),
-        _NEXT[action].format(group=_groups(targets), targets=" and ".join(targets))
+        _NEXT[action].format(
+            group=_groups(targets),
+            targets=" and ".join(targets),
+            proof=_PROOFS[action][oidc],
+        )
         + (_BELOW[action].format(prefix=repo.prefix) if repo.prefix else ""),
         dry_run,
     )
@@ -225,7 +239,8 @@ def _register(dbx: Dbx, *, dry_run: bool, expect: str) -> Work[Registered]:
     targets = _targets(dbx)
     groups = {_group(targets, name): dbx.project.settings.target_named(name) for name in targets}
     remote = destination(dbx.repo, dbx.repo.branch or "").remote
-    work = register(dbx.repo, remote, names, groups, dry_run=dry_run, expect=expect)
+    oidc = any("azure-devops-oidc" in _read(dbx, path) for path in names.values())
+    work = register(dbx.repo, remote, names, groups, oidc=oidc, dry_run=dry_run, expect=expect)
     return (yield from work)
 
 
@@ -256,16 +271,23 @@ def paths(prefix: str) -> dict[Forge, dict[str, str]]:
 
 
 def render(
-    forge: Forge, targets: tuple[str, ...], branch: str, version: str, prefix: str = ""
+    forge: Forge,
+    targets: tuple[str, ...],
+    branch: str,
+    version: str,
+    prefix: str = "",
+    *,
+    oidc: bool = False,
 ) -> dict[str, str]:
     """Fill in the templates of a forge: the text of each file, by its path.
 
-    ``prefix`` is the project's folder in its repository, ``path/to/it/``.
+    ``prefix`` is the project's folder in its repository, ``path/to/it/``. With ``oidc`` no token is
+    handed over, but the forge's word.
     """
     folder = files(__package__) / "templates" / "pipelines" / forge
     found = {}
     for name, path in paths(prefix)[forge].items():
-        text = (folder / name).read_text(encoding="utf-8")
+        text = _marked((folder / name).read_text(encoding="utf-8"), "oidc" if oidc else "token")
         text = text.replace("__BRANCH__", branch).replace("__VERSION__", version)
         text = text.replace("__FILE__", path).replace("__PREFIX__", prefix)
         if prefix:
@@ -289,6 +311,13 @@ def render(
             after_cluster = f"create-cluster:{target}"
         found[path] = head.replace(_UNSIGNED, _fingerprint(head), 1)
     return found
+
+
+def _marked(text: str, mark: str) -> str:
+    """Leave out the lines with another mark than this one, and the mark."""
+    found = ((line, _MARK.search(line)) for line in text.split("\n"))
+    lines = (_MARK.sub("", line) for line, other in found if other is None or other[1] == mark)
+    return "\n".join(lines)
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:

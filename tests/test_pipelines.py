@@ -63,6 +63,23 @@ def test_what_is_written_is_what_the_forges_take() -> None:
     assert find_problems(texts) == []
 
 
+@pytest.mark.parametrize(
+    ("forge", "kind"),
+    [("azure", "azure-devops-oidc"), ("github", "github-oidc"), ("gitlab", "env-oidc")],
+)
+def test_the_forge_can_vouch_for_a_pipeline_without_any_token(forge: Any, kind: str) -> None:
+    texts = render(forge, ("dev", "prod"), "main", "0.1.0", oidc=True)
+    assert find_problems(texts) == []
+    for text in texts.values():
+        assert f"DATABRICKS_AUTH_TYPE: {kind}\n" in text
+        assert "DATABRICKS_CLIENT_ID" in text
+        assert "databricks_token" not in text.lower()
+        assert "#oidc" not in text
+    plain = "".join(render(forge, ("dev",), "main", "0.1.0").values())
+    assert "oidc" not in plain
+    assert "#token" not in plain
+
+
 def test_targets_follow_each_other_after_the_tests() -> None:
     text = render("azure", ("dev", "prod-eu"), "main", "1")["pipelines/build-workspace.yml"]
     order = [line.strip() for line in text.split("\n") if "- stage" in line or "dependsOn" in line]
@@ -227,14 +244,15 @@ def test_a_project_below_the_top_has_its_pipelines_there(inner: Path, tmp_path: 
         written = do(inner, forge)
         assert do(inner, forge).written == ()
         assert all((tmp_path / path).is_file() for path in written.written)
-    assert do(inner, "check").files == (
+    checked = do(inner, "check")
+    assert checked.problems == ()
+    assert checked.files == (
         "teams/hello/pipelines/build-cluster.yml",
         "teams/hello/pipelines/build-workspace.yml",
         ".github/workflows/teams-hello-create-cluster.yml",
         ".github/workflows/teams-hello-sync-workspace.yml",
         "teams/hello/.gitlab-ci.yml",
     )
-    assert do(inner, "check").problems == ()
     azure = (inner / "pipelines/build-workspace.yml").read_text()
     assert "- teams/hello/workspace/**\n" in azure
     assert "- teams/hello/pipelines/build-workspace.yml\n" in azure
@@ -303,6 +321,16 @@ def test_what_azure_lacks_is_made_there_once(git_project: Path, at_azure: AzureH
     again = do(git_project, "register")
     assert (again.made, len(again.kept)) == ((), 3)
     assert len(at_azure.pipelines) == 2
+
+
+def test_with_oidc_no_token_is_handed_over(git_project: Path, at_azure: AzureHost) -> None:
+    do(git_project, "azure", oidc=True)
+    done = do(git_project, "register")
+    assert at_azure.groups[0]["variables"] == {
+        "databricks_host": {"value": "https://dev.dbx.test", "isSecret": False},
+        "databricks_client_id": {"value": "", "isSecret": False},
+    }
+    assert done.left == ("databricks_client_id of databricks_cli",)
 
 
 def test_the_local_workspace_is_no_place_for_a_pipeline_of_azure(

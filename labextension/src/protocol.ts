@@ -31,7 +31,7 @@ export interface IArguments {
   history: { name?: string; rows?: number };
   compare: { version: string; other?: string; names?: boolean };
   rollback: { version: string; message?: string; publish?: boolean; dry_run?: boolean; expect?: string };
-  pipeline: { action: 'azure' | 'github' | 'gitlab' | 'check' | 'register' | 'local'; force?: boolean; dry_run?: boolean; expect?: string };
+  pipeline: { action: 'azure' | 'github' | 'gitlab' | 'check' | 'register' | 'local'; oidc?: boolean; force?: boolean; dry_run?: boolean; expect?: string };
   follow: { commit?: string; logs?: boolean };
   ship: { message: string };
   local: { action?: 'status' | 'up' | 'down' | 'env' | 'reset'; proxy?: boolean; yes?: boolean };

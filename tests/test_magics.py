@@ -194,7 +194,9 @@ def test_the_quickstart_notebook_runs(kernel_home: Path) -> None:
         text=True,
         check=True,
     )
-    assert commits.stdout == "Weigh the penguins\n"
+    assert commits.stdout == "Let pipelines deploy it\nWeigh the penguins\n"
+    assert "build-workspace #2" in shown
+    assert "local/1" in shown  # where the history says that the version is
 
 
 def test_an_interrupt_stops_the_cell_and_leaves_the_kernel_usable(

@@ -11,7 +11,7 @@ from .lockfile import NAME, PATHS
 from .project import SPEC
 from .repo import Repo
 from .tree import split_suffix
-from .view import Line, Table, View, counted, duration
+from .view import Line, Table, View, ago, counted
 
 _FIELDS = "%x1e%H%x1f%ct%x1f%an%x1f%s%x1f%D%x1f"
 _TAG = "tag: dbx/"
@@ -49,7 +49,7 @@ class History:
         rows = tuple(
             (
                 version.commit[:7],
-                f"{duration(version.ago)} ago",
+                ago(version.ago),
                 version.who,
                 version.message,
                 version.summary,

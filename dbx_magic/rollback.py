@@ -16,7 +16,7 @@ from .project import SPEC, write
 from .publishing import Published, publish_branch, waiting
 from .repo import FileChange, Repo
 from .strip import without_outputs
-from .view import Line, View, counted, duration, listed
+from .view import Line, View, ago, counted, listed
 
 _SHOWN = 12
 
@@ -87,7 +87,8 @@ def rollback(
         kept = _keep_outputs(dbx, files, commit)
         trailers = {"Dbx-Rollback-To": commit}
         # Every file of it is in the history already, so it is not searched for secrets.
-        work = draft.commit(message or f"Go back to {about}", trailers, lambda _: None)
+        words = message or f"Go back to {_name(dbx.repo, commit)}"
+        work = draft.commit(words, trailers, lambda _: None)
         made = yield from waiting(work, "commit", "hooks are running")
     cluster = dbx.project.settings.cluster
     published = (yield from publish_branch(dbx.repo, cluster)) if publish else None
@@ -95,9 +96,13 @@ def rollback(
 
 
 def _about(repo: Repo, commit: str) -> str:
-    """Name a version for people: ``4f2c1ab (2 h ago, "Raise threshold")``."""
-    when, _, subject = repo.run("log", "-1", "--format=%ct %s", commit).partition(" ")
-    return f'{commit[:7]} ({duration(max(0.0, time.time() - int(when)))} ago, "{subject}")'
+    """Name a version for people: ``4f2c1ab "Raise threshold" (2 h ago)``."""
+    when = int(repo.run("log", "-1", "--format=%ct", commit))
+    return f"{_name(repo, commit)} ({ago(max(0.0, time.time() - when))})"
+
+
+def _name(repo: Repo, commit: str) -> str:
+    return f'{commit[:7]} "{repo.run("log", "-1", "--format=%s", commit)}"'
 
 
 def _fill(dbx: Dbx, draft: Draft, commit: str) -> tuple[FileChange, ...]:

@@ -18,7 +18,7 @@ from .remote import Folder
 from .settings import LOCAL
 from .transfer import push
 from .versions import uncommitted
-from .view import Line, Table, View, counted, duration, listed
+from .view import Line, Table, View, ago, counted, listed
 
 _DEPLOYED = ("notebooks", "workspace")
 
@@ -207,11 +207,11 @@ def _deployed(dbx: Dbx) -> Deployed | None:
     if record.commit:
         with contextlib.suppress(GitError):
             if dbx.repo.exists and dbx.repo.commit(record.commit):
-                since = ("rev-list", "--count", f"{record.commit}..HEAD", "--", *_DEPLOYED)
-                behind = int(dbx.repo.run(*since))
+                newer = ("rev-list", "--count", f"{record.commit}..HEAD", "--", *_DEPLOYED)
+                behind = int(dbx.repo.run(*newer))
     then = datetime.fromisoformat(record.at)
-    ago = max(0.0, (datetime.now(timezone.utc) - then).total_seconds())
-    return Deployed(record.commit[:7], record.user, ago, record.clean, behind)
+    since = max(0.0, (datetime.now(timezone.utc) - then).total_seconds())
+    return Deployed(record.commit[:7], record.user, since, record.clean, behind)
 
 
 def _place(status: Status) -> str:
@@ -252,7 +252,7 @@ def _version_words(version: VersionStatus) -> str:
 def _deployed_words(deployed: Deployed, by_hand: tuple[str, ...]) -> str:
     what = deployed.commit or "what was never committed"
     edits = "" if deployed.clean or not deployed.commit else " and edits that were not committed"
-    parts = [f"{what}{edits}, by {deployed.user}, {duration(deployed.ago)} ago"]
+    parts = [f"{what}{edits}, by {deployed.user}, {ago(deployed.ago)}"]
     if deployed.behind:
         parts.append(f"{counted(deployed.behind, 'version')} behind")
     elif deployed.behind is None and deployed.commit:

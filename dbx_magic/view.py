@@ -68,6 +68,15 @@ def duration(seconds: float) -> str:
     return _two(whole // 3600, 24, "d", "h")
 
 
+def ago(seconds: float) -> str:
+    """Say how long ago something was, in one unit.
+
+    >>> [ago(s) for s in (0.4, 12.3, 232, 7500, 200_000)]
+    ['0.4 s ago', '12 s ago', '3 min ago', '2 h ago', '2 d ago']
+    """
+    return " ".join([*duration(seconds).split(" ")[:2], "ago"])
+
+
 def _two(number: int, base: int, large: str, small: str) -> str:
     rest = number % base
     return f"{number // base} {large}" + (f" {rest} {small}" if rest else "")

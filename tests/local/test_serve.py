@@ -197,7 +197,7 @@ def test_a_full_disk_is_said_to_be_full(own_server: Callable[..., Any], tmp_path
 
 
 @pytest.mark.parametrize("after", [0.0, 0.003, 0.02])
-def test_a_kill_while_writing_leaves_whole_objects(
+def test_a_kill_while_writing_leaves_all_that_was_acknowledged(
     own_server: Callable[..., Any], after: float
 ) -> None:
     server = own_server()
@@ -206,26 +206,47 @@ def test_a_kill_while_writing_leaves_whole_objects(
     for number in range(10_000):
         if number == 20:
             killer.start()
-        body = {"path": f"/Shared/n{number}", "format": "RAW", "content": content_of(number)}
+        path, body = write_of(number)
         try:
-            server.call("POST", "/api/2.0/workspace/import", json=body).raise_for_status()
+            server.call("POST", path, json=body).raise_for_status()
         except OSError:
             break
         acknowledged.append(number)
     killer.join()
     server.process.wait()
     assert len(acknowledged) >= 20
-    server = own_server()
+    client = own_server().client
+    files = {item.path for item in client.workspace.list("/Shared")}
+    files |= {item.path for item in client.dbfs.list("/writes")}
+    jobs = {job.settings.name for job in client.jobs.list()}
     for number in acknowledged:
-        found = server.client.workspace.download(f"/Shared/n{number}").read()
-        assert base64.b64encode(found).decode() == content_of(number)
-    listed = {item.path for item in server.client.workspace.list("/Shared")}
-    assert len(listed) - len(acknowledged) in (0, 1)
+        path, body = write_of(number)
+        assert body.get("name", "") in {"", *jobs}
+        if path.endswith("import"):
+            found = client.workspace.download(body["path"]).read()
+            assert base64.b64encode(found).decode() == content_of(number)
+        elif path.endswith("put"):
+            found = client.dbfs.download(body["path"]).read()
+            assert base64.b64encode(found).decode() == content_of(number)
+    assert len(files | jobs) - len(acknowledged) in (0, 1)
     assert list((server.home / "scratch").iterdir()) == []
 
 
+def write_of(number: int) -> tuple[str, dict[str, Any]]:
+    """A request that writes: an object, a file of DBFS or a job."""
+    content = content_of(number)
+    return (
+        (
+            "/api/2.0/workspace/import",
+            {"path": f"/Shared/n{number}", "format": "RAW", "content": content},
+        ),
+        ("/api/2.0/dbfs/put", {"path": f"/writes/n{number}", "contents": content}),
+        ("/api/2.1/jobs/create", {"name": f"n{number}"}),
+    )[number % 3]
+
+
 def content_of(number: int) -> str:
-    """What is written into one object: long enough to be caught half-way."""
+    """What is written into one file: long enough to be caught half-way."""
     return base64.b64encode(f"{number}:".encode() + b"x" * 200_000).decode()
 
 

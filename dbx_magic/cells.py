@@ -282,7 +282,7 @@ def _cell(number: int, command: Command, status: str) -> Cell:
 
 def _row(cell: Cell) -> tuple[str, ...]:
     symbol, state = _STATES.get(cell.status, ("✗", "lost with its cluster or context"))
-    since = f", {duration(cell.seconds)}" if cell.seconds else ""
+    since = f", {duration(cell.seconds)}" if cell.seconds >= _TOLD_AFTER else ""
     lines = [line for line in cell.code.splitlines() if line.strip() and line.strip()[0] != "%"]
     first = (lines or [""])[0].strip()
     code = f"{first[:_WIDTH]}{' …' if len(lines) > 1 or len(first) > _WIDTH else ''}"

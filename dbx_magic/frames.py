@@ -71,7 +71,7 @@ def bring(dbx: Dbx, cluster: str, name: str, kind: Kind, rows: int = 0) -> Work[
             raise UsageError(
                 f"{name} has {counted(count, 'row')} and would take about {size(large)} here; "
                 f"up to {size(LIMIT)} come unasked.",
-                f"Bring a part of it with -n ROWS, or all of it with -n {count}.",
+                "Filter or aggregate it there first, or bring a part of it with -n ROWS.",
             )
         case {"error": str(error)}:
             raise RemoteError(f"{name} cannot be brought: {error}")

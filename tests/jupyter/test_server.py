@@ -285,6 +285,15 @@ async def test_what_has_ended_is_told_until_it_is_forgotten(
     assert (await fetch(params={"path": "hello"})).code == 204
 
 
+async def test_a_notebook_is_made_of_source(post: Post, project: Path) -> None:
+    """Names in a call are relative to the document it is for, not to where the server stands."""
+    arguments = {"paths": ["greet.py"], "to": "ipynb", "into": "../notebooks"}
+    code, lines = await post("convert", call("hello/workspace/greet.py", **arguments))
+    assert (code, "result" in lines[-1]) == (200, True)
+    made = json.loads((project / "notebooks" / "greet.ipynb").read_text())
+    assert "".join(made["cells"][0]["source"]) == 'print("hello")'
+
+
 async def test_nothing_under_way(fetch: Fetch) -> None:
     assert (await fetch(params={"path": "hello"})).code == 204
 

@@ -230,6 +230,7 @@ def _retry_after(answer: requests.Response) -> float:
 
 
 def read_error(answer: requests.Response) -> tuple[str, str]:
+    """The code and the words of an answer that refuses."""
     try:
         body = answer.json()
     except ValueError:

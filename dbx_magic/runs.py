@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections import Counter
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from .cluster_state import cluster_meant, started
+from .comparison import content_of
 from .dbx import Dbx
-from .errors import NotFoundError, ProjectError, RemoteError, UsageError
+from .errors import DbxError, NotFoundError, ProjectError, RemoteError, UsageError
 from .events import Note, Progress, Shown, Work
 from .exchange import this_notebook
+from .formats import outgoing
 from .output import Display, Output, Stream, from_event
 from .view import Line, Table, View, counted, duration
 from .workspace import Json
@@ -111,11 +114,13 @@ def run(
         NotFoundError: the workspace has no such notebook.
         RemoteError: a cell raised; the message names it.
     """
-    path = _remote_path(dbx, this_notebook(dbx) if notebook == "this" else notebook)
+    path, file = _meant(dbx, this_notebook(dbx) if notebook == "this" else notebook)
     if dbx.workspace.object(path) is None:
         raise NotFoundError(
             f"There is no notebook {path} in the workspace.", "Put it there with `push`."
         )
+    if file is not None and _is_other(dbx, file, path):
+        yield Note(f"{file.name} differs from {path}, which is what runs; `push` sends it.", "!")
     there = yield from started(dbx, cluster_meant(dbx, cluster))
     begin = time.monotonic()
     tries = _combinations(parameter or {}, matrix or {})
@@ -247,21 +252,33 @@ def _pause(elapsed: float) -> float:
     return min(1.0, max(0.2, 0.1 * elapsed))
 
 
-def _remote_path(dbx: Dbx, notebook: str) -> str:
+def _meant(dbx: Dbx, notebook: str) -> tuple[str, Path | None]:
+    """The path in the workspace of what is to run, and its file when it was named by one."""
     if notebook.startswith("/") and not Path(notebook).exists():
-        return notebook
+        return notebook, None
     project = dbx.project
     files = [(start / notebook).resolve() for start in (dbx.here, project.root)]
     given = next((file for file in files if file.is_file()), None)
     if given is None:
-        return f"{project.target.root}/{notebook.removeprefix('./')}"
+        return f"{project.target.root}/{notebook.removeprefix('./')}", None
     for folder in (project.notebooks.resolve(), project.workspace.resolve()):
         if folder in given.parents:
-            return f"{project.target.root}/{given.relative_to(folder).with_suffix('').as_posix()}"
+            name = given.relative_to(folder).with_suffix("").as_posix()
+            return f"{project.target.root}/{name}", given
     raise ProjectError(
         f"{notebook} is not in {project.notebooks.name}/ or {project.workspace.name}/.",
         "Only what is there is pushed; move it, or give its path in the workspace.",
     )
+
+
+def _is_other(dbx: Dbx, file: Path, path: str) -> bool:
+    """Whether the workspace has another notebook there than this file would become."""
+    with contextlib.suppress(DbxError):  # what is wrong with the file, a push will say
+        mine = outgoing(file.name, file.read_bytes())
+        if mine is not None:
+            theirs = content_of(dbx.workspace.fetch(path), mine.language)
+            return content_of(mine.text, mine.language) != theirs
+    return False
 
 
 def _follow(dbx: Dbx, run_id: int, path: str) -> Work[tuple[Json, str]]:

@@ -89,8 +89,16 @@ def test_what_a_run_showed_at_its_very_end_is_told(perform: Perform, dbx: Dbx) -
 
 
 def test_this_is_the_notebook_one_is_in(perform: Perform, dbx: Dbx, greeting: str) -> None:
-    dbx.notebook = str(dbx.project.workspace / "greet.py")
-    assert perform("run", notebook="this").notebook == greeting
+    file = dbx.project.workspace / "greet.py"
+    dbx.notebook = str(file)
+    seen: list[Event] = []
+    assert perform("run", seen, notebook="this").notebook == greeting
+    (note,) = [event.text for event in seen if isinstance(event, Note)]
+    assert "greet.py differs from /Shared/hello/greet, which is what runs" in note
+    file.write_text(NOTEBOOK)
+    seen.clear()
+    perform("run", seen, notebook="this")
+    assert not [event for event in seen if isinstance(event, Note)]
     dbx.notebook = ""
     with pytest.raises(UsageError, match="here is none"):
         perform("run", notebook="this")

@@ -124,9 +124,10 @@ def test_go_back(page: Page, hello: Path, open_panel: Any, local: object, shot: 
 
 
 def test_a_reload_and_a_second_tab_in_the_middle_of_a_rebuild(
-    page: Page, lab: Any, running: Dbx, open_panel: Any, shot: Any
+    page: Page, lab: Any, running: Dbx, open_panel: Any, settings: Any, shot: Any
 ) -> None:
-    """Each page finds what goes on, and tells how it ends."""
+    """Each page finds what goes on, and tells how it ends, also in a notification."""
+    settings(notify="always")
     root = running.project.root
     drive(perform(running, "stop", {}), lambda _: None)
     open_panel(root)
@@ -144,6 +145,11 @@ def test_a_reload_and_a_second_tab_in_the_middle_of_a_rebuild(
     shot("found again")
     for one in both:
         expect(one.get_by_role("status")).to_contain_text("equal to its spec")
+    other.get_by_role("tab", name="File Browser").click()
+    other.locator(".jp-Notification-Status").click()
+    told = other.locator(".jp-Notification-Center").get_by_role("listitem")
+    told.filter(has_text="equal to its spec").get_by_role("button", name="Show").click()
+    expect(both[1]).to_be_visible()
     cluster.get_by_role("button", name="Dismiss").click()
     expect(cluster.get_by_role("status")).to_have_count(0)
 

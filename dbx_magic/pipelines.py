@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import importlib.metadata
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from .dbx import Dbx
-from .errors import ConflictError, PipelineError, ProjectError
+from .errors import ConflictError, GitError, PipelineError, ProjectError
 from .events import Planned, Work
 from .forge_setup import Registered, complaints, register
 from .local_remote import LocalRemote
@@ -224,10 +225,11 @@ def _check(dbx: Dbx) -> Work[Checked]:
     if not texts:
         raise PipelineError("There is no pipeline yet.", "Write some with `pipeline azure`.")
     problems = tuple(find_problems(texts))
-    if not problems and dbx.repo.exists and dbx.repo.run("remote"):
-        remote = destination(dbx.repo, dbx.repo.branch or "").remote
-        names = {path: name for name, path in _names(dbx).items()}
-        problems = yield from complaints(dbx.repo, remote, texts, names)
+    if not problems and dbx.repo.exists:
+        with contextlib.suppress(GitError):  # no remote, or none that is meant
+            remote = destination(dbx.repo, dbx.repo.branch or "").remote
+            names = {path: name for name, path in _names(dbx).items()}
+            problems = yield from complaints(dbx.repo, remote, texts, names)
     return Checked(tuple(texts), problems)
 
 

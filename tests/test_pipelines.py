@@ -184,6 +184,9 @@ def test_a_new_target_is_added_to_files_that_nobody_edited(git_project: Path) ->
 
 def test_edits_are_never_overwritten_unless_that_is_meant(git_project: Path) -> None:
     do(git_project, "azure")
+    for name in ("one", "two"):  # none of them is meant
+        git(git_project, "remote", "add", name, "https://gitlab.com/a/b")
+    assert do(git_project, "check").problems == ()
     file = git_project / "pipelines/build-cluster.yml"
     file.write_text(file.read_text().replace("ubuntu-latest", "ubuntu-24.04"))
     edited = file.read_text()

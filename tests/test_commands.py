@@ -222,11 +222,13 @@ def test_a_driver_that_is_killed_says_so_and_the_next_cell_begins_anew(
 
 
 def test_a_cluster_that_dies_in_mid_cell_says_why_and_is_started_again(
-    dbx: Dbx, line: Wire
+    dbx: Dbx, line: Wire, shared_cluster: str
 ) -> None:
     kill = "import os, signal, time\nos.kill(spark._jvm.java.lang.ProcessHandle.current().pid(), 9)"
     with pytest.raises(WorkspaceError, match=r"shared stopped while the cell ran: .*lost"):
         through(dbx, f"{kill}\ntime.sleep(100)", [])
+    while dbx.workspace.cluster(shared_cluster)["state"] != "TERMINATED":  # held until it changes
+        pass
     seen: list[Event] = []
     through(dbx, "40 + 2", seen)
     assert shown(seen) == "42"

@@ -108,6 +108,8 @@ def test_a_cluster_that_stopped_by_itself_is_started_for_the_next_cell(
 ) -> None:
     run(perform, "kept = 1")
     dbx.workspace.stop_cluster(shared_cluster)
+    while dbx.workspace.cluster(shared_cluster)["state"] != "TERMINATED":  # held until it changes
+        pass
     seen: list[Event] = []
     perform("exec", seen, code="'kept' in globals()")
     assert shown(seen) == "False"

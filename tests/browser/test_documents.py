@@ -82,6 +82,8 @@ def test_open_source_as_a_notebook(lab: Any, page: Page, pushed: Dbx, shot: Any)
     choose(page, "greet.py", "Open as Notebook")
     cell = page.locator(".jp-Notebook .jp-Cell .cm-content")
     expect(cell).to_have_text('print("hello")')
+    # A kernel that begins writes its language into the notebook, which is then not saved.
+    expect(page.get_by_role("contentinfo")).to_contain_text("| Idle")
     cell.click()
     page.keyboard.press("Control+End")
     page.keyboard.type("  # edited")

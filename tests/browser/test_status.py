@@ -36,6 +36,7 @@ def test_a_cell_that_uses_the_magic(lab: Any, page: Page, running: Dbx) -> None:
     write_cell(running, "%load_ext dbx_magic\n%dbx stop")
     page.goto(lab.notebook(running.project.root))
     expect(status(page)).to_have_text("local · ● hello")
+    expect(page.get_by_role("contentinfo")).to_contain_text("| Idle")
     page.locator(".jp-Cell").first.click()
     page.keyboard.press("Shift+Enter")
     expect(status(page)).to_have_text("local · ○ hello")

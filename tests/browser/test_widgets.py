@@ -12,20 +12,11 @@ from playwright.sync_api import Locator, Page, expect
 
 from dbx_magic.dbx import Dbx
 from dbx_magic.events import drive
-from dbx_magic.local_process import Server
 from dbx_magic.verbs import perform
 
 
 def press(place: Locator, name: str) -> None:
     place.get_by_role("button", name=name, exact=True).click()
-
-
-@pytest.fixture(autouse=True)
-def nothing_pushed(local: Server, hello: Path) -> None:
-    """Begin with a workspace that has nothing of the project."""
-    dbx = Dbx(hello)
-    dbx.workspace.delete("/Shared/hello", recursive=True)
-    dbx.close()
 
 
 @pytest.fixture
@@ -145,6 +136,7 @@ def test_commit_and_go_back(page: Page, hello: Path, run: Any, shot: Any) -> Non
     drive(perform(dbx, "commit", {"message": "One worker"}), lambda _: None)
     spec.write_text(first.replace('"num_workers": 1', '"num_workers": 2'))
     run(hello, "%dbx ui commit", "%dbx history")
+    expect(page.locator(".dbx-panel")).to_have_count(2)
     commit, history = page.locator(".dbx-panel").all()
     expect(commit).to_contain_text("pipelines/config.cluster.json")
     commit.get_by_label("Message").fill("Two workers")

@@ -11,7 +11,7 @@ import contextlib
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -83,8 +83,8 @@ def remote(
 def parts(text: str, language: str) -> list[tuple[bool, str]]:
     """Split a cell into what stays here, its ``%dbx`` lines, and what goes to the cluster.
 
-    What goes there has blank lines in place of those before it, so that an error names the lines
-    as they are in the cell.
+    What goes there has what stood before it as comments, so that an error names the lines as they
+    are in the cell.
     """
     magic, _ = cell_language(Cell("code", text), Notebook(language))  # type: ignore[arg-type]
     if magic != language:
@@ -96,8 +96,13 @@ def parts(text: str, language: str) -> list[tuple[bool, str]]:
         numbers = list(group)
         part = "\n".join(lines[number] for number in numbers)
         if part.strip():
-            found.append((is_home, part if is_home else "\n" * numbers[0] + part))
+            found.append((is_home, part if is_home else _not_run(lines[: numbers[0]]) + part))
     return found
+
+
+def _not_run(lines: Sequence[str]) -> str:
+    """Comments for Python, whose kernel does not count blank lines at the beginning."""
+    return "".join(f"# {line}\n" for line in lines)
 
 
 def run_cell(dbx: Dbx, text: str) -> Work[None]:
@@ -128,7 +133,7 @@ def _run_cell(dbx: Dbx, text: str, language: str, place: _Place | None) -> Work[
         case "python":
             # Without its header, but with the same line numbers.
             missing = text.count("\n") - code.count("\n")
-            yield from execute(dbx, "\n" * missing + code)
+            yield from execute(dbx, _not_run(text.split("\n")[:missing]) + code)
         case _ if dbx.is_local:
             # In the one context there is for all languages, as in a Databricks notebook.
             yield from execute(dbx, f"%{magic}\n{code}")

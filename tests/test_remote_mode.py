@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ import nbformat
 import pytest
 from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+from place import ipynb, source
 from wire import Wire, running
 
 from dbx_magic.auth import Login
@@ -94,9 +98,12 @@ def text(cell: Any) -> str:
         ("x = 1\nx", [(False, "x = 1\nx")]),
         ("%dbx push", [(True, "%dbx push")]),
         ("%load_ext dbx_magic\n%dbx remote off", [(True, "%load_ext dbx_magic\n%dbx remote off")]),
-        ("a\n%dbx push\nb", [(False, "a"), (True, "%dbx push"), (False, "\n\nb")]),
+        ("a\n%dbx push\nb", [(False, "a"), (True, "%dbx push"), (False, "# a\n# %dbx push\nb")]),
         ("found = %dbx clusters", [(True, "found = %dbx clusters")]),
-        ("%dbx run a \\\n  -p x=1\n1", [(True, "%dbx run a \\\n  -p x=1"), (False, "\n\n1")]),
+        (
+            "%dbx run a \\\n  -p x=1\n1",
+            [(True, "%dbx run a \\\n  -p x=1"), (False, "# %dbx run a \\\n#   -p x=1\n1")],
+        ),
         ('"""\n%dbx push\n"""', [(False, '"""\n%dbx push\n"""')]),
         ("%md\n%dbx push\n", [(False, "%md\n%dbx push\n")]),
         ("%sql\n-- %dbx push\nselect 1", [(False, "%sql\n-- %dbx push\nselect 1")]),
@@ -118,6 +125,10 @@ def test_cells_run_there_and_local_ones_here(here: Run, cell: Run) -> None:
     assert "here" in text(here("where"))
 
 
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+    "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 SHIP = "class Ship:\n    '''Sails.'''\n    def hoist(self): 1 / 0\n\nship = Ship()"
 CELLS = Path(__file__).parent / "cells"
 
@@ -272,3 +283,83 @@ def test_names_are_asked_for_by_a_command_where_the_workspace_cannot(
         (left,) = [event.output for event in seen if isinstance(event, Shown)]
         assert left == Stream("stdout", "[False, False, False]\n")
         dbx.close()
+
+
+def test_another_notebook_is_run_in_the_same_context(cell: Run, notebooks: Path) -> None:
+    """What is in the project counts, beside the notebook or in workspace/, pushed or not."""
+    (notebooks / "inner.ipynb").write_text(ipynb("%dbx", "deep = who.upper()"))
+    (notebooks.parent / "workspace" / "setup.py").write_text(
+        source("who = dbutils.widgets.get('who')\nprint('hello', who)", "# MAGIC %run ./inner")
+    )
+    assert "hello Ada" in text(cell('%run ./setup $who="Ada"'))
+    assert "'Ada ADA'" in text(cell("f'{who} {deep}'"))
+
+
+def test_a_notebook_that_exits_ends_only_itself(cell: Run, notebooks: Path) -> None:
+    (notebooks / "leaves.py").write_text(source("a = 1", "dbutils.notebook.exit('x')", "a = 2"))
+    assert text(cell("%run ./leaves")) == ""
+    assert text(cell("a")) == "1"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("%run ./nowhere", "✗ %run: there is no notebook ./nowhere, seen from"),
+        ("%run", "✗ %run needs a notebook."),
+        ("%run ./broken", "✗ %run notebooks/broken.py: its cell 2 failed: ZeroDivisionError"),
+        ("%run ./loop", "✗ %run: notebooks/loop.py → notebooks/loop.py would run for ever."),
+        ("%run ./module", "✗ notebooks/module.py is no notebook, so %run cannot run it."),
+    ],
+)
+def test_a_notebook_that_cannot_be_run(cell: Run, notebooks: Path, line: str, words: str) -> None:
+    (notebooks / "broken.py").write_text(source("1", "1 / 0"))
+    (notebooks / "loop.py").write_text(source("# MAGIC %run ./loop"))
+    (notebooks / "module.py").write_text("x = 1\n")
+    shown = text(cell(line))
+    assert words in shown
+    assert "dbx_magic" not in shown
+
+
+def test_markdown_is_shown_without_the_cluster(cell: Run) -> None:
+    (output,) = cell("%md # Title").outputs
+    assert output["data"]["text/markdown"] == "# Title"
+
+
+def test_a_part_of_a_cell_can_be_for_here(cell: Run) -> None:
+    shown = text(cell("print('there')\nmode = %dbx clusters\n1 / 0"))
+    assert "there" in shown
+    assert "----> 3 1 / 0" in plain(shown)
+    assert "Clusters" in text(cell("%%dbx local\ntype(mode).__name__"))
+
+
+def test_a_failure_there_stops_run_all_and_everything_is_in_the_page(
+    local: Server, kernel: NotebookClient, shared_cluster: str, notebooks: Path
+) -> None:
+    """A notebook run from top to bottom by nbconvert's own executor, and written as HTML."""
+    cells = [
+        f"%load_ext dbx_magic\n%dbx pick {shared_cluster}\n%dbx remote on",
+        "print('\\x1b[31mred\\x1b[0m <b>')\ndisplayHTML('<i>slanted</i>')",
+        "%sql\nselect id, '<script>' as s from range(3)",
+        f"from IPython.display import Image\nimport base64\nImage(base64.b64decode('{PIXEL}'))",
+        "%md *marked*",
+        "bytes(range(3)), 'last'",
+        "raise KeyError('stop')",
+        "print('never')",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    client = NotebookClient(notebook, timeout=240, resources=kernel.resources)
+    with pytest.raises(CellExecutionError, match="KeyError"):
+        client.execute()
+    assert notebook.cells[-1].outputs == []
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    for words in (
+        'ansi-red-fg">red</span> &lt;b&gt;',
+        "<i>slanted</i>",
+        "<td>&lt;script&gt;</td>",
+        PIXEL[:20],
+        "<em>marked</em>",
+        "KeyError",
+    ):
+        assert words in page
+    assert r"(b'\x00\x01\x02', 'last')" in html.unescape(page)
+    assert "never" not in "".join(text(cell) for cell in notebook.cells)

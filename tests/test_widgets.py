@@ -60,12 +60,12 @@ class TestPicker:
         assert dbx.workspace.cluster(cluster_id)["state"] == "TERMINATED"
         assert "Start cluster" in labels(picker)
 
-    def test_stop_ends_the_waiting_and_says_how_to_go_on(self, opened: Any) -> None:
+    def test_stop_ends_the_waiting_and_says_how_to_go_on(self, dbx: Dbx, opened: Any) -> None:
         picker = opened("clusters")
         press(picker, "Rebuild…")
         settle(picker)
         press(picker, "Apply")
-        until(lambda: "<progress" in text(picker), picker)
+        until(dbx.workspace.clusters, picker)
         press(picker, "Stop")
         settle(picker)
         assert "Stopped." in text(picker)

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ from dbx_magic.events import Event, drive
 # A busy machine is slow, not wrong; a failing example is printed, not kept in the folder.
 hypothesis.settings.register_profile("dbx", deadline=None, database=None)
 hypothesis.settings.load_profile("dbx")
+
+# A shell that starts us in the background lets us ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LABEXTENSION = Path(__file__).parents[1] / "labextension"
 SPEC = """{

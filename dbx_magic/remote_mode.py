@@ -96,7 +96,9 @@ def parts(text: str, language: str) -> list[tuple[bool, str]]:
         numbers = list(group)
         part = "\n".join(lines[number] for number in numbers)
         if part.strip():
-            found.append((is_home, part if is_home else _not_run(lines[: numbers[0]]) + part))
+            # A magic that is to be the first of its cell stays the first.
+            bare = is_home or part.lstrip().startswith("%")
+            found.append((is_home, part if bare else _not_run(lines[: numbers[0]]) + part))
     return found
 
 

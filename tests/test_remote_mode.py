@@ -108,6 +108,7 @@ def text(cell: Any) -> str:
         ("%md\n%dbx push\n", [(False, "%md\n%dbx push\n")]),
         ("%sql\n-- %dbx push\nselect 1", [(False, "%sql\n-- %dbx push\nselect 1")]),
         ("%load_ext autoreload", [(False, "%load_ext autoreload")]),
+        ("%dbx push\n%sql\nselect 1", [(True, "%dbx push"), (False, "%sql\nselect 1")]),
     ],
 )
 def test_what_stays_here(cell: str, expected: list[tuple[bool, str]]) -> None:

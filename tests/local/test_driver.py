@@ -595,3 +595,10 @@ async def test_names_are_completed_from_the_objects_themselves(cluster: Any, pyt
     await cluster.run(python, "frame = spark.range(2).withColumnRenamed('id', 'passenger')")
     found = await cluster.compute.complete(python, "frame.passen", 12)
     assert [match.rpartition(".")[2] for match in found["matches"]] == ["passenger"]
+
+
+async def test_a_python_cell_with_a_header_names_its_own_lines(run: Any, text: Any) -> None:
+    assert "----> 3 1 / 0" in re.sub(
+        r"\x1b\[[\d;]*m", "", (await run("%python\nx = 1\n1 / 0")).results["cause"]
+    )
+    assert await text("%python 40 + 2") == "42"

@@ -83,7 +83,11 @@ def as_ipython(lines: Sequence[str]) -> list[str]:
     if found is None:
         return list(lines)
     magic, rest = found
-    text = f"\n{rest}" if magic == "python" else f"%%{magic}\n{rest}"
+    if magic != "python":
+        text = f"%%{magic}\n{rest}"
+    else:
+        # As a comment: IPython would drop a blank line in front, and count the others without it.
+        text = f"# %python{rest}" if rest.startswith("\n") else rest
     return text.splitlines(keepends=True)
 
 

@@ -209,12 +209,13 @@
         draw('text', { x: left - 6, y: up(value) + 4, 'text-anchor': 'end' }, short(value))
       );
     }
-    const every = Math.max(1, Math.ceil(points.length / 8));
+    let taken = -Infinity;
     points.forEach((point, index) => {
-      if (index % every === 0) {
+      const middle = at(point, index);
+      if (middle - taken >= 80) {
         const label = point.x.length > 12 ? `${point.x.slice(0, 11)}…` : point.x;
-        const place = { x: at(point, index), y: height - 10, 'text-anchor': 'middle' };
-        svg.append(draw('text', place, label));
+        svg.append(draw('text', { x: middle, y: height - 10, 'text-anchor': 'middle' }, label));
+        taken = middle;
       }
     });
     if (isLine) {

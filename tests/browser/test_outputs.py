@@ -103,6 +103,9 @@ def test_in_a_notebook(lab: Any, page: Page, running: Dbx, shot: Any) -> None:
     table.get_by_role("button", name="rest").click()
     table.get_by_role("button", name="rest").click()
     assert first(table)[1] == "4"
+    kinds = [table.locator("td").nth(column) for column in (1, 2)]
+    sides = [kind.evaluate("node => getComputedStyle(node).textAlign") for kind in kinds]
+    assert sides == ["right", "left"]  # numbers and text, whatever the page's own style says
     there = cells.count()
     table.get_by_label("Filter rows").click()
     page.keyboard.type("12b")

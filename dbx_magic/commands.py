@@ -12,7 +12,7 @@ from typing import Any
 
 from .cluster_state import READY, cluster_meant, end_words, name_of, started
 from .dbx import Dbx
-from .errors import DbxError, RemoteError, UnreachableError, WorkspaceError
+from .errors import DbxError, NotFoundError, RemoteError, UnreachableError, WorkspaceError
 from .events import Note, Progress, Shown, Work
 from .output import Failure, Output, Stream, from_event, from_results
 from .view import duration
@@ -305,12 +305,16 @@ def _unsaid(status: str, cluster: str) -> Failure | None:
 
 def _cluster_gone(dbx: Dbx, command: Command) -> WorkspaceError | None:
     """What to say when the cluster of a command has stopped; ``None`` when it has not."""
-    with contextlib.suppress(DbxError):
+    try:
         cluster = dbx.workspace.cluster(command.cluster_id)
-        if cluster.get("state") not in READY:
-            why = f"{command.cluster} stopped while the cell ran: {end_words(cluster)}."
-            return WorkspaceError(why, _ANEW)
-    return None
+    except NotFoundError:
+        return WorkspaceError(f"{command.cluster} was deleted while the cell ran.", _ANEW)
+    except DbxError:
+        return None
+    if cluster.get("state") in READY:
+        return None
+    why = f"{command.cluster} stopped while the cell ran: {end_words(cluster)}."
+    return WorkspaceError(why, _ANEW)
 
 
 def _context_gone(command: Command, error: WorkspaceError) -> WorkspaceError:

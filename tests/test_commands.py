@@ -233,3 +233,15 @@ def test_a_cluster_that_dies_in_mid_cell_says_why_and_is_started_again(
     through(dbx, "40 + 2", seen)
     assert shown(seen) == "42"
     assert any(isinstance(event, Note) and "being started" in event.text for event in seen)
+
+
+def test_a_cluster_that_is_deleted_in_mid_cell_is_said_so(
+    dbx: Dbx, line: Wire, shared_cluster: str
+) -> None:
+    code = "print('go', flush=True)\nimport time\ntime.sleep(100)"
+    work = verbs.perform(dbx, "exec", {"code": code})
+    while not isinstance(next(work), Shown):
+        pass
+    dbx.workspace.delete_cluster(shared_cluster)
+    with pytest.raises(WorkspaceError, match="shared was deleted while the cell ran"):
+        list(work)

@@ -30,10 +30,9 @@ class Dbx:
     ``background`` the cells that run in them while others are worked on; ``ready`` has the clusters
     that ran when they were last looked at, by what they were called. ``variables`` are those of the
     notebook we are called from, ``None`` where is none; ``notebook`` is its path, and ``here`` the
-    folder: what relative paths are relative to. ``notes`` are lines to tell at the next occasion;
-    ``remote`` is the language of
-    plain cells that run on the cluster, empty while they run here, ``None`` where are no cells.
-    ``close`` gives the contexts back.
+    folder: what relative paths are relative to. ``remote`` is the language of plain cells that run
+    on the cluster, empty while they run here, ``None`` where are no cells. ``notes`` are lines to
+    tell at the next occasion. ``close`` gives the contexts back.
     """
 
     def __init__(self, folder: Path, target: str | None = None) -> None:
@@ -102,6 +101,15 @@ class Dbx:
     def is_local(self) -> bool:
         """Whether the workspace in use is the local one."""
         return self.workspace.login.profile == LOCAL
+
+    def notebook_file(self) -> Path | None:
+        """The file of the notebook we are called from, where it can be found."""
+        if not self.notebook:
+            return None
+        name = Path(self.notebook)
+        # Jupyter may name it from its own folder; a kernel begins beside its notebook.
+        places = (self.here / name.name, self.here / name)
+        return next((file for file in places if file.is_file()), None)
 
     def close(self) -> None:
         """Close the execution contexts that this process opened, and its connections."""

@@ -172,16 +172,13 @@ def this_notebook(dbx: Dbx) -> str:
         raise UsageError(
             "`this` is the notebook one sits in, and here is none.", "Name a file instead."
         )
-    # Jupyter may name it from its own folder; a kernel begins beside its notebook.
-    beside = Path.cwd() / Path(dbx.notebook).name
-    if beside.is_file():
-        return str(beside)
-    if not (dbx.here / dbx.notebook).is_file():
+    file = dbx.notebook_file()
+    if file is None:
         raise UsageError(
             f"{_shown(dbx, dbx.notebook)} is not there.",
             "Save this notebook first; if it was renamed since its kernel began, name its file.",
         )
-    return dbx.notebook
+    return str(file)
 
 
 def _shown(dbx: Dbx, path: str) -> str:

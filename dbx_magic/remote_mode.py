@@ -242,21 +242,13 @@ def _files(dbx: Dbx, name: str, path: str, place: _Place) -> Iterator[Path]:
 
 
 def _place_here(dbx: Dbx) -> _Place:
-    file = _file_here(dbx)
-    here = file.parent if file else dbx.here
-    return _Place(here, _there(dbx, here), (_shown(dbx, file),) if file else ())
-
-
-def _file_here(dbx: Dbx) -> Path | None:
-    """The file of the notebook one sits in, where its name is known."""
-    name = Path(dbx.notebook) if dbx.notebook else None
-    # Jupyter may name it from its own folder; a kernel begins beside its notebook.
-    candidates = [name, dbx.here / name.name] if name else []
-    return next((file.resolve() for file in candidates if file.is_file()), None)
+    file = dbx.notebook_file()
+    here = (file.parent if file else dbx.here).resolve()
+    return _Place(here, _there(dbx, here), (_shown(dbx, here / file.name),) if file else ())
 
 
 def _language_here(dbx: Dbx) -> Language:
-    file = _file_here(dbx)
+    file = dbx.notebook_file()
     with contextlib.suppress(DbxError, OSError):
         if file and (notebook := read_notebook(file.name, file.read_bytes())):
             return notebook.language

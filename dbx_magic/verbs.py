@@ -22,16 +22,18 @@ from .events import Work
 class Verb:
     """One verb. ``changes`` says that only one of its kind may run on a project at a time.
 
-    ``lasts`` says that it goes on when the page that began it is closed, as one that changes does.
+    ``outlives_page`` says that it goes on when the page that began it is closed.
     """
 
     name: str
     module: str
     changes: bool = False
-    lasts: bool = False
+    outlives_page: bool = False
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lasts", self.lasts or self.changes)
+    @property
+    def lasts(self) -> bool:
+        """Whether it goes on when nobody listens any more: a change is never left half-done."""
+        return self.changes or self.outlives_page
 
     @cached_property
     def function(self) -> Callable[..., Any]:
@@ -99,7 +101,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("exec", "cells"),
         Verb("cells", "cells"),
         Verb("spark", "spark"),
-        Verb("run", "runs", lasts=True),
+        Verb("run", "runs", outlives_page=True),
         Verb("remote", "remote_mode"),
         Verb("commit", "versions", changes=True),
         Verb("publish", "versions", changes=True),

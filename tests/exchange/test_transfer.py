@@ -500,7 +500,7 @@ def test_push_this_pushes_the_notebook_one_sits_in(
     inside.close()
     monkeypatch.chdir(project / "notebooks/a")
     monkeypatch.setenv("JPY_SESSION_NAME", "work/hello/notebooks/a/train.ipynb")
-    inside = Dbx(project)
+    inside = Dbx(Path.cwd())  # as a kernel does
     assert push(inside, "this").unchanged == 1
     inside.close()
 

@@ -158,6 +158,12 @@ def shared_cluster(local: local_process.Server) -> str:
 
 
 @pytest.fixture
+def on_the_shared_cluster(dbx: Dbx, shared_cluster: str) -> None:
+    """Let cells and notebooks of the project run on the cluster ``shared``."""
+    dbx.project.pick(shared_cluster)
+
+
+@pytest.fixture
 def no_clusters(dbx: Dbx) -> Iterator[None]:
     """Start from a workspace without clusters, and leave none that eats memory."""
 

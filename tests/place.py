@@ -1,4 +1,4 @@
-"""Words for tests of push and pull: what stands in the project, what in the workspace."""
+"""Words for tests: what stands in the project, what in the workspace, what was shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 from dbx_magic import events, verbs
 from dbx_magic.dbx import Dbx
+from dbx_magic.events import Event, Shown
 from dbx_magic.notebook import Cell, Notebook, render_ipynb
+from dbx_magic.output import Display, Stream
 from dbx_magic.pull import Pulled
 from dbx_magic.transfer import Pushed
 
@@ -64,3 +66,12 @@ def remote(dbx: Dbx, root: str, folder: str = "") -> dict[str, str]:
 
 def edit_there(dbx: Dbx, path: str, *cells: str) -> None:
     dbx.workspace.put(path, source(*cells).encode(), "SOURCE", "python")
+
+
+def printed(seen: list[Event]) -> str:
+    """All text that a cell or run has shown."""
+    return "".join(
+        event.output.text
+        for event in seen
+        if isinstance(event, Shown) and isinstance(event.output, Stream | Display)
+    )

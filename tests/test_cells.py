@@ -7,30 +7,21 @@ from typing import Any
 
 import pytest
 from jupyter_client.manager import start_new_kernel
+from place import printed
 
 from dbx_magic import verbs
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import NotFoundError, RemoteError, UsageError
 from dbx_magic.events import Event, Note, Shown
 from dbx_magic.frames import words
-from dbx_magic.output import Display, Stream
+from dbx_magic.output import Display
 from dbx_magic.show import text
 from dbx_magic.table import TABLE
 
 Perform = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True)
-def on_the_shared_cluster(dbx: Dbx, shared_cluster: str) -> None:
-    dbx.project.pick(shared_cluster)
-
-
-def printed(seen: list[Event]) -> str:
-    return "".join(
-        event.output.text
-        for event in seen
-        if isinstance(event, Shown) and isinstance(event.output, Stream | Display)
-    )
+pytestmark = pytest.mark.usefixtures("on_the_shared_cluster")
 
 
 def test_a_cell_shows_what_it_prints_and_its_value(perform: Perform) -> None:

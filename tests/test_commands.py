@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from place import printed
 from wire import Fault, Request, Wire, running, status
 
 from dbx_magic import verbs
@@ -19,7 +20,7 @@ from dbx_magic.dbx import Dbx
 from dbx_magic.errors import RemoteError, UnreachableError, WorkspaceError
 from dbx_magic.events import Event, Note, Progress, Shown, drive
 from dbx_magic.local_process import Server
-from dbx_magic.output import Display, Stream
+from dbx_magic.output import Display
 from dbx_magic.workspace import Workspace
 
 COUNTING = "import time\nfor i in range(30):\n    print(i, flush=True)\n    time.sleep(0.05)"
@@ -43,11 +44,6 @@ def through(dbx: Dbx, code: str, seen: list[Event], **arguments: Any) -> Any:
     return drive(verbs.perform(dbx, "exec", {"code": code, **arguments}), seen.append)
 
 
-def shown(seen: list[Event]) -> str:
-    outputs = [event.output for event in seen if isinstance(event, Shown)]
-    return "".join(item.text for item in outputs if isinstance(item, Stream | Display))
-
-
 def looks(wire: Wire) -> int:
     kinds = Counter(request.path.partition("?")[0] for request in wire.log)
     return kinds["/api/1.2/commands/events"] + kinds["/api/1.2/commands/status"]
@@ -68,7 +64,7 @@ def test_nothing_is_lost_or_told_twice_on_a_bad_line(dbx: Dbx, line: Wire, fault
     line.faults = breaks
     seen: list[Event] = []
     through(dbx, COUNTING, seen)
-    assert shown(seen) == COUNTED
+    assert printed(seen) == COUNTED
     assert any(isinstance(event, Progress) and "trying again" in event.state for event in seen)
 
 
@@ -95,7 +91,7 @@ def test_an_interrupt_returns_and_stops_the_code(
     sent: list[int] = []
 
     def interrupts(request: Request) -> Fault | None:
-        if "go" not in shown(seen):
+        if "go" not in printed(seen):
             return None
         if not sent:
             sent.append(request.number)
@@ -110,7 +106,7 @@ def test_an_interrupt_returns_and_stops_the_code(
     line.faults = lambda _: None
     seen.clear()
     through(dbx, "finished", seen)  # waits for its turn, and gets it
-    assert shown(seen) == "False"
+    assert printed(seen) == "False"
 
 
 def test_code_that_does_not_listen_is_not_waited_for(dbx: Dbx, line: Wire) -> None:
@@ -155,7 +151,7 @@ def test_ten_seconds_cost_few_looks_where_none_is_held(
         seen: list[Event] = []
         through(dbx, "print('one')\n40 + 2", seen)
         assert 10 < looks(wire) - before <= 40
-        assert shown(seen) == "one\n42\n"
+        assert printed(seen) == "one\n42\n"
         dbx.close()
 
 
@@ -186,7 +182,7 @@ def test_what_a_cluster_of_databricks_tells_early_is_told_once(
         dbx.close()
 
 
-def test_pictures_that_databricks_keeps_as_files_are_shown(
+def test_pictures_that_databricks_keeps_as_files_are_printed(
     dbx: Dbx, local: Server, shared_cluster: str
 ) -> None:
     dbx.project.pick(shared_cluster)
@@ -206,7 +202,7 @@ def test_pictures_that_databricks_keeps_as_files_are_shown(
         dbx.close()
     assert isinstance(first, Display)
     assert first.data["image/png"] == "iVBORw=="
-    assert shown([Shown(second)]) == "[image /plots/gone.png]"
+    assert printed([Shown(second)]) == "[image /plots/gone.png]"
 
 
 def test_a_driver_that_is_killed_says_so_and_the_next_cell_begins_anew(
@@ -217,7 +213,7 @@ def test_a_driver_that_is_killed_says_so_and_the_next_cell_begins_anew(
         through(dbx, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", [])
     seen: list[Event] = []
     through(dbx, "'kept' in globals()", seen)
-    assert shown(seen) == "False"
+    assert printed(seen) == "False"
     assert any(isinstance(event, Note) and "are gone" in event.text for event in seen)
 
 
@@ -231,7 +227,7 @@ def test_a_cluster_that_dies_in_mid_cell_says_why_and_is_started_again(
         pass
     seen: list[Event] = []
     through(dbx, "40 + 2", seen)
-    assert shown(seen) == "42"
+    assert printed(seen) == "42"
     assert any(isinstance(event, Note) and "being started" in event.text for event in seen)
 
 

@@ -55,9 +55,7 @@ FIRST = {
 }
 
 
-@pytest.fixture(autouse=True)
-def on_the_shared_cluster(dbx: Dbx, shared_cluster: str) -> None:
-    dbx.project.pick(shared_cluster)
+pytestmark = pytest.mark.usefixtures("on_the_shared_cluster")
 
 
 @pytest.fixture

@@ -18,9 +18,7 @@ from dbx_magic.protocol import event_line
 Perform = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True)
-def on_the_shared_cluster(dbx: Dbx, shared_cluster: str) -> None:
-    dbx.project.pick(shared_cluster)
+pytestmark = pytest.mark.usefixtures("on_the_shared_cluster")
 
 
 def shown(seen: list[Event]) -> str:

@@ -6,28 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from place import printed
 
 from dbx_magic import verbs
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import NotFoundError, RemoteError, UsageError
-from dbx_magic.events import Event, Note, Progress, Shown
-from dbx_magic.output import Display, Stream, plain
+from dbx_magic.events import Event, Note, Progress
+from dbx_magic.output import plain
 from dbx_magic.show import text
 
 Perform = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True)
-def on_the_shared_cluster(dbx: Dbx, shared_cluster: str) -> None:
-    dbx.project.pick(shared_cluster)
-
-
-def printed(seen: list[Event]) -> str:
-    return "".join(
-        event.output.text
-        for event in seen
-        if isinstance(event, Shown) and isinstance(event.output, Stream | Display)
-    )
+pytestmark = pytest.mark.usefixtures("on_the_shared_cluster")
 
 
 NOTEBOOK = """# Databricks notebook source

@@ -16,8 +16,7 @@ Perform = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
-def on_the_shared_cluster(dbx: Dbx, shared_cluster: str) -> None:
-    dbx.project.pick(shared_cluster)
+def in_a_notebook(dbx: Dbx, on_the_shared_cluster: None) -> None:
     dbx.variables = {}
 
 

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import json
 import logging
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -17,12 +18,13 @@ from jupyter_server.utils import url_path_join
 from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
-from .dbx import Dbx
 from .errors import ConflictError, DbxError, ProjectError, UsageError
-from .events import Event, Progress, adrive
-from .protocol import error_line, event_line, result_line
-from .textformats import register
-from .verbs import VERBS, Verb, find_verb, perform
+
+# All else is imported with the first request, because every start of Jupyter waits for this file.
+if TYPE_CHECKING:
+    from .dbx import Dbx
+    from .events import Event
+    from .verbs import Verb
 
 JSON_LINES = "application/x-ndjson"
 LOG = logging.getLogger(__name__)
@@ -30,8 +32,12 @@ LOG = logging.getLogger(__name__)
 
 def _link_jupyter_server_extension(app: ServerApp) -> None:
     # Before the contents manager is made: it reads once which files can be notebooks.
+    if "jupytext" not in sys.modules:
+        return  # Jupyter's contents are not jupytext's
+    from .textformats import register
+
     try:
-        register()  # Databricks source then opens as a notebook, where jupytext is in charge
+        register()
     except DbxError as error:
         app.log.warning("dbx_magic: %s", error)
 
@@ -79,6 +85,10 @@ class Ongoing:
                 self.stop()
 
     async def _perform(self, dbx: Dbx, arguments: Mapping[str, Any]) -> None:
+        from .events import adrive
+        from .protocol import error_line, result_line
+        from .verbs import perform
+
         try:
             last = result_line(await adrive(perform(dbx, self.verb.name, arguments), self._tell))
         except asyncio.CancelledError:
@@ -96,6 +106,9 @@ class Ongoing:
         self._say("end", error_line(self.error) if self.error else last)
 
     async def _tell(self, event: Event) -> None:
+        from .events import Progress
+        from .protocol import event_line
+
         key = ("progress", event.subject) if isinstance(event, Progress) else len(self._told)
         self._say(key, event_line(event))
 
@@ -148,6 +161,8 @@ class _Handler(APIHandler):
         return [(place, self.lasting[place]) for place in places if place in self.lasting]
 
     async def refuse(self, error: DbxError, status: int) -> None:
+        from .protocol import error_line
+
         self.set_status(status)
         await self.finish(f"{error_line(error)}\n", set_content_type=JSON_LINES)
 
@@ -164,6 +179,8 @@ class VerbHandler(_Handler):
     @authorized
     async def post(self, name: str) -> None:
         """Perform the verb on the project around ``path``."""
+        from .verbs import VERBS
+
         try:
             ongoing = self._begin(name)
         except DbxError as error:
@@ -182,6 +199,8 @@ class VerbHandler(_Handler):
                     del self.lasting[place]
 
     def _begin(self, name: str) -> Ongoing:
+        from .verbs import find_verb
+
         verb = find_verb(name)
         match self.get_json_body():
             case {"arguments": dict(arguments), "path": str(path)}:
@@ -223,6 +242,8 @@ def open_project(root: Path, path: str) -> Dbx:
         UsageError: the path leads out of ``root``, the folder that Jupyter was started in.
         ProjectError: the project does.
     """
+    from .dbx import Dbx
+
     root = root.expanduser().resolve()
     place = root / path.lstrip("/")
     if "\0" in path or not place.resolve().is_relative_to(root):

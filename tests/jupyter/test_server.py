@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import functools
 import json
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -292,6 +294,13 @@ async def test_a_notebook_is_made_of_source(post: Post, project: Path) -> None:
     assert (code, "result" in lines[-1]) == (200, True)
     made = json.loads((project / "notebooks" / "greet.ipynb").read_text())
     assert "".join(made["cells"][0]["source"]) == 'print("hello")'
+
+
+def test_a_start_of_jupyter_hardly_waits_for_us() -> None:
+    """The verbs and their doors are imported with the first request, not before."""
+    code = "import sys, dbx_magic.server\nprint(*[name for name in sys.modules if 'dbx' in name])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"dbx_magic", "dbx_magic.errors", "dbx_magic.server"}
 
 
 async def test_nothing_under_way(fetch: Fetch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,9 @@ from .notebook import Cell
 from .repo import FileChange, Repo
 from .tree import split_suffix
 from .view import Block, Diff, Line, View, counted, size
+
+# Bytes; a file that is longer is data, not code.
+_LONG = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,30 @@ def compare(dbx: Dbx, version: str, other: str = "HEAD", *, names: bool = False)
         first,
         second,
         tuple(
-            FileDiff(item.path, item.symbol, () if names else _lines(dbx.repo, item))
+            FileDiff(
+                item.path,
+                item.symbol,
+                () if names else _lines(item.path, *_texts(dbx.repo, item.before, item.blob)),
+            )
             for item in changes
             # What was converted from a notebook that is shown says nothing new.
             if not (item.path.startswith("workspace/") and _name(item.path) in notebooks)
         ),
     )
+
+
+def to_commit(dbx: Dbx, item: FileChange) -> FileDiff:
+    """Show what a proposed commit changes in one file, as that is on disk now."""
+    (before,) = _texts(dbx.repo, item.before)
+    file = dbx.project.root / item.path
+    after = file.read_bytes() if item.is_file and file.is_file() else b""
+    if b"\r\n" not in before:
+        after = after.replace(b"\r\n", b"\n")  # git may do so too
+    lines = _lines(item.path, before, after)
+    if item.is_file and (after == before or not file.exists()):
+        # What is converted, and dbx.lock, is on disk when the commit is made.
+        lines = ("@@ written from the other files, with the commit @@",)
+    return FileDiff(item.path, item.symbol, lines)
 
 
 def _is_ours(path: str) -> bool:
@@ -87,20 +108,24 @@ def _name(path: str) -> str:
     return split_suffix(path)[0].partition("/")[2]
 
 
-def _lines(repo: Repo, item: FileChange) -> tuple[str, ...]:
-    # A link or a submodule has no text to compare, and reads as none.
-    before, after = (
-        repo.read("cat-file", "blob", blob, check=False) if blob.strip("0") else b""
-        for blob in (item.before, item.blob)
-    )
-    if item.path.startswith(("notebooks/", "workspace/")):
-        there, here = _cells(item.path, before), _cells(item.path, after)
+def _texts(repo: Repo, *blobs: str) -> Iterator[bytes]:
+    for blob in blobs:
+        # A link or a submodule has no text to compare, and reads as none.
+        yield repo.read("cat-file", "blob", blob, check=False) if blob.strip("0") else b""
+
+
+def _lines(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
+    if path.startswith(("notebooks/", "workspace/")):
+        there, here = _cells(path, before), _cells(path, after)
         if there is not None and here is not None:
             return tuple(cell_lines(here, there))
+    sizes = f"{size(len(before))} before, {size(len(after))} after"
+    if max(len(before), len(after)) > _LONG:
+        return (f"@@ {sizes} @@",)
     try:
         return tuple(lines_between(before.decode(), after.decode()))
     except UnicodeDecodeError:
-        return (f"@@ {size(len(before))} before, {size(len(after))} after, no text @@",)
+        return (f"@@ {sizes}, no text @@",)
 
 
 def _cells(path: str, data: bytes) -> Sequence[Cell] | None:

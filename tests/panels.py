@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dbx_magic.dbx import Dbx
+from dbx_magic.widgets.parts import is_off
 
 
 def until(condition: Callable[[], object], panel: Any) -> None:
@@ -45,7 +46,7 @@ def press(panel: Any, label: str) -> None:
     """Press the button with this label, as it can be seen now."""
     found = [item for item in _buttons(panel.box) if item.description == label]
     assert found, f"no button {label!r} in:\n{text(panel)}"
-    assert not found[0].disabled, f"{label!r} cannot be pressed now"
+    assert not is_off(found[0]), f"{label!r} cannot be pressed now"
     found[0].click()
 
 
@@ -60,7 +61,7 @@ def _buttons(item: Any) -> Iterator[Any]:
 
 def labels(panel: Any) -> list[str]:
     """The buttons that can be pressed now."""
-    return [item.description for item in _buttons(panel.box) if not item.disabled]
+    return [item.description for item in _buttons(panel.box) if not is_off(item)]
 
 
 def words(panel: Any) -> str:

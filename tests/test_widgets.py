@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import MarkdownExporter
 from panels import labels, press, settle, spec_with, text, until, words
+from place import ipynb, write
 
 from dbx_magic.dbx import Dbx
 from dbx_magic.widgets.parts import aligned
@@ -247,7 +248,8 @@ class TestCommit:
         (git_project / "workspace" / "more.py").write_text("x = 1\n")
         commit = opened("commit")
         assert "+ workspace/more.py" in words(commit)
-        assert "Commit" not in labels(commit)
+        press(commit, "Commit")
+        assert "Say in the message what changed" in words(commit)
         commit.message.value = "Say more"
         press(commit, "Commit")
         settle(commit)
@@ -257,6 +259,29 @@ class TestCommit:
         settle(commit)
         assert "0 files will be committed" in text(commit)
         assert "Commit" not in labels(commit)
+
+    def test_what_changed_in_a_file_is_shown_when_it_is_chosen(
+        self, git_project: Path, perform: Any, opened: Any
+    ) -> None:
+        """A notebook by cell, code by line; what the commit itself writes says so."""
+        write(git_project, "notebooks/train.ipynb", ipynb("a = 1", "b = 2"))
+        perform("commit", message="Train")
+        write(git_project, "notebooks/train.ipynb", ipynb("a = 1", "b = 3"))
+        write(git_project, "tests/test_it.py", "def test_it():\n    pass\n")
+        commit = opened("commit")
+        assert "dbx-diff" not in text(commit)
+        for path, shown in (
+            ("notebooks/train.ipynb", ("1 equal cell", "cell 2", "−b = 2", "+b = 3")),
+            ("tests/test_it.py", ("+def test_it():",)),
+            ("workspace/train.py", ("written from the other files, with the commit",)),
+        ):
+            commit.list.value = path
+            until(lambda: "dbx-diff" in text(commit), commit)
+            for words_ in shown:
+                assert words_ in words(commit)
+        press(commit, "Refresh")
+        settle(commit)
+        assert "dbx-diff" not in text(commit)
 
     def test_published_to_the_local_remote_the_pipelines_are_followed_to_their_end(
         self, git_project: Path, perform: Any, opened: Any

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import ipywidgets as widgets
 
+from dbx_magic.compare import FileDiff, to_commit
+from dbx_magic.errors import DbxError
+from dbx_magic.repo import FileChange
 from dbx_magic.show import addressed, markup, view_of
 from dbx_magic.versions import Committed
 from dbx_magic.view import Block, Line, View, counted
 
-from .parts import above, button, panel, row, wide
-from .work import Doing, Place
+from .parts import above, allow, button, error_words, offer_changes, panel, row, spoken, wide
+from .work import Doing, Live, Place
 
 _MOST = 50
 # The plan is of files alone; what is said of them is said when they are committed.
@@ -32,7 +37,8 @@ class CommitPanel:
         self.publish = widgets.Checkbox(
             description="Publish, and follow the pipelines", indent=False, layout=wide()
         )
-        self.files = widgets.HTML()
+        self.list = above(widgets.Select(layout=wide(height="auto")))
+        self.sides = widgets.HTML()
         self.done = widgets.HTML()
         self.look_button = button("Refresh", self._propose, "See what changed since")
         self.doing = Doing(place, self._draw, apply=("Commit", self._commit), only_title=True)
@@ -40,13 +46,15 @@ class CommitPanel:
         self.box = panel(
             "Commit",
             row(self.look_button),
-            self.files,
+            self.list,
+            self.sides,
             self.message,
             self.publish,
             self.done,
             self.doing.box,
         )
-        self.message.observe(lambda _: self._draw(), "value")
+        self._comparing = Live(place, self._show_sides)
+        self.list.observe(lambda _: self._compare(), "value")
         self._draw()
 
     def look(self) -> None:
@@ -64,24 +72,38 @@ class CommitPanel:
         self.doing.propose("commit", message=_NO_MESSAGE)
 
     def _commit(self) -> None:
-        self.doing.apply(message=self.message.value.strip(), publish=self.publish.value)
+        message = self.message.value.strip()
+        if message:
+            self.doing.apply(message=message, publish=self.publish.value)
+        else:
+            self.done.value = spoken([Line("Say in the message what changed", "!")])
 
     def _draw(self) -> None:
         doing = self.doing
         if not doing.is_busy and isinstance(doing.result, Committed) and not doing.is_proposal:
             self._has_committed(doing.result)
-        self.files.value = markup(self._file_lines())
+        changes = [(item.symbol, item.path, "") for item in self._proposed]
+        offer_changes(self.list, "Choose one to see what changed in it", changes, first=False)
+        self._compare()
         done = view_of(self.committed) if self.committed else []
-        self.done.value = markup(addressed(done, "%dbx"))
-        proposal = doing.is_proposal and bool(doing.plan and doing.plan.steps)
-        doing.apply_button.disabled = not self.message.value.strip()
-        doing.apply_button.tooltip = (
-            "Say what changed first" if doing.apply_button.disabled else "Commit these files"
-        )
-        self.look_button.disabled = doing.is_busy
+        self.done.value = spoken(addressed(done, "%dbx"))
+        allow(self.look_button, not doing.is_busy)
         for item in (self.message, self.publish):
-            item.layout.display = "" if proposal or doing.is_busy else "none"
+            item.layout.display = "" if self._proposed or doing.is_busy else "none"
             item.disabled = doing.is_busy
+
+    def _compare(self) -> None:
+        """Show what changed in the chosen file, cell by cell or line by line."""
+        item = next((one for one in self._proposed if one.path == self.list.value), None)
+        self.sides.value = ""
+        if item:
+            self._comparing.read(lambda dbx: to_commit(dbx, item))
+
+    def _show_sides(self, found: FileDiff | DbxError) -> None:
+        if isinstance(found, DbxError):
+            self.sides.value = error_words(found)
+        elif found.path == self.list.value:
+            self.sides.value = markup(found.view())
 
     def _has_committed(self, committed: Committed) -> None:
         """Keep what was committed, and go on with what the pipelines make of it."""
@@ -92,12 +114,14 @@ class CommitPanel:
         if published and published.commits and not published.review:
             self.doing.perform("follow")
 
+    @property
+    def _proposed(self) -> Sequence[FileChange]:
+        """The files that would be committed."""
+        return self.doing.plan.steps if self.doing.plan and self.doing.is_proposal else ()
+
     def _file_lines(self) -> list[Block]:
-        found = self.doing.result if self.doing.is_proposal else None
-        if not isinstance(found, Committed):
-            return []
-        rest = len(found.files) - _MOST
+        rest = len(self._proposed) - _MOST
         return [
-            *(Line(file.path, file.symbol, indent=1) for file in found.files[:_MOST]),
+            *(Line(file.path, file.symbol, indent=1) for file in self._proposed[:_MOST]),
             *([Line(f"and {counted(rest, 'more file')}", indent=1)] if rest > 0 else []),
         ]

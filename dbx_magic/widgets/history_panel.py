@@ -11,7 +11,7 @@ from dbx_magic.history import History, Version
 from dbx_magic.show import addressed, markup, view_of
 from dbx_magic.view import Line, View, duration
 
-from .parts import above, aligned, button, error_words, offer, panel, row, wide
+from .parts import above, aligned, allow, button, error_words, offer, panel, row, spoken, wide
 from .work import Doing, Live, Place
 
 _ROWS = 50
@@ -106,7 +106,7 @@ class HistoryPanel:
 
     def _compare(self) -> None:
         if self.chosen:
-            self.told.value = markup([Line("Comparing …", "◐")])
+            self.told.value = spoken([Line("Comparing …", "◐")])
             self._comparing.look("compare", version=self.chosen.commit)
 
     def _go_back(self) -> None:
@@ -129,6 +129,7 @@ class HistoryPanel:
         else:
             self.about.value = markup(view_of(self.history)) if self.history else ""
         newest = bool(item and self._versions and item is self._versions[0])
-        self.back_button.disabled = self.doing.is_busy or item is None or newest
-        self.compare_button.disabled = item is None or newest
+        can_compare = item is not None and not newest
+        allow(self.back_button, can_compare and not self.doing.is_busy)
+        allow(self.compare_button, can_compare)
         self.publish.disabled = self.doing.is_busy

@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from dbx_magic.show import markup
-from dbx_magic.view import Line
+from dbx_magic.view import Line, View
 
 # Lists line up like tables; colours are the theme's own, light or dark.
 _CSS = """
@@ -25,10 +25,17 @@ _CSS = """
 .dbx-panel progress { width: 100%; max-width: 40em; accent-color: var(--jp-brand-color1); }
 .dbx-panel .widget-html-content { line-height: 1.5; overflow-wrap: break-word; }
 .dbx-panel .widget-html, .dbx-panel .jupyter-widgets.widget-html { height: auto; }
+.dbx-panel .jupyter-button.dbx-off { background: none; box-shadow: none; cursor: default;
+  color: var(--jp-ui-font-color2, inherit); }
+.dbx-panel .dbx-answer.dbx-off:not(:focus-visible) { display: none; }
+.dbx-panel .dbx-heard { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); }
 .dbx-panel button:focus-visible, .dbx-panel select:focus-visible, .dbx-panel input:focus-visible,
 .dbx-panel textarea:focus-visible { outline: 2px solid var(--jp-brand-color1); }
 """
+_OFF = "dbx-off"
 _LEAST_ROWS, _MOST_ROWS = 3, 10
+_MOST_CHANGES = 2_000
 _NO_BREAK = "\u00a0"
 
 
@@ -42,8 +49,29 @@ def button(
         button_style="primary" if obvious else "",
         layout=widgets.Layout(width="auto"),
     )
-    made.on_click(lambda _: press())
+    made.on_click(lambda _: None if is_off(made) else press())
     return made
+
+
+def allow(item: widgets.Button, fits: bool) -> None:
+    """Let a button be pressed, or not: then Tab passes it, and an answer is not seen either.
+
+    What is really disabled or hidden throws the keyboard out of the panel. So a button that was
+    just pressed keeps it, and is passed or gone when the keyboard has left.
+    """
+    (item.remove_class if fits else item.add_class)(_OFF)
+    item.tabbable = None if fits else False
+
+
+def is_off(item: widgets.Button) -> bool:
+    """Whether a button cannot be pressed now."""
+    return _OFF in item._dom_classes  # noqa: SLF001
+
+
+def answer(item: widgets.Button) -> widgets.Button:
+    """Show a button only while it can be pressed."""
+    item.add_class("dbx-answer")
+    return item
 
 
 def row(*items: widgets.Widget, align: str = "center") -> widgets.HBox:
@@ -87,8 +115,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [line.replace(" ", _NO_BREAK) for line in lines]
 
 
-def offer(items: widgets.Select, options: Sequence[tuple[str, str]]) -> None:
-    """Give a list its options; what was chosen stays chosen as long as it is there."""
+def offer(items: widgets.Select, options: Sequence[tuple[str, str]], *, first: bool = True) -> None:
+    """Give a list its options; what was chosen stays chosen as long as it is there.
+
+    When it is not, the ``first`` is chosen, or none.
+    """
     if tuple(options) == tuple(items.options):
         return
     chosen = items.value
@@ -97,12 +128,37 @@ def offer(items: widgets.Select, options: Sequence[tuple[str, str]]) -> None:
     with items.hold_sync():
         items.options = options
         if values:
-            items.value = chosen if chosen in values else values[0]
+            items.value = chosen if chosen in values else values[0] if first else None
+
+
+def offer_changes(
+    items: widgets.Select,
+    title: str,
+    changes: Sequence[tuple[str, str, str]],
+    *,
+    first: bool = True,
+) -> None:
+    """Fill a list with what differs: symbol, name and reason. It is seen when there is something.
+
+    Of thousands one chooses none: the rest is counted.
+    """
+    shown, rest = changes[:_MOST_CHANGES], len(changes) - _MOST_CHANGES
+    labels = aligned([(f"{symbol} {name}", reason) for symbol, name, reason in shown])
+    names = [name for _, name, _ in shown]
+    offer(items, list(zip(labels, names, strict=True)), first=first)
+    items.layout.display = "" if names else "none"
+    items.description = title + (f" ({rest:,} more)" if rest > 0 else "")
 
 
 def error_words(error: object) -> str:
     """An error as a line of HTML."""
-    return markup([Line(str(error), "✗")])
+    return spoken([Line(str(error), "✗")])
+
+
+def spoken(view: View, unseen: str = "") -> str:
+    """What a screen reader reads out when it changes; ``unseen`` words are for it alone."""
+    more = f'<span class="dbx-heard">{html.escape(unseen)}</span>' if unseen else ""
+    return f'<div role="status">{markup(view)}{more}</div>'
 
 
 def above(widget: Any) -> Any:

@@ -14,7 +14,7 @@ from dbx_magic.rebuild import Rebuilt
 from dbx_magic.show import addressed, markup, view_of
 from dbx_magic.view import Line, View, counted
 
-from .parts import above, aligned, button, error_words, offer, panel, row, wide
+from .parts import above, aligned, allow, button, error_words, offer, panel, row, spoken, wide
 from .work import Doing, Live, Place
 
 _SECONDS = 10.0
@@ -135,7 +135,7 @@ class Picker:
     def _tell(self, verb: str) -> Any:
         def tell() -> None:
             if self.chosen:
-                self.told.value = markup([Line(f"Reading the {verb} of {self.chosen.name} …", "◐")])
+                self.told.value = spoken([Line(f"Reading the {verb} of {self.chosen.name} …", "◐")])
                 self._telling.look(verb, cluster=self.chosen.cluster_id)
 
         return tell
@@ -161,17 +161,18 @@ class Picker:
     def _draw_chosen(self) -> None:
         item, busy = self.chosen, self.doing.is_busy
         self.about.value = self._about(item)
-        self.pick_button.disabled = busy or item is None or item.picked
-        self.start_button.disabled = busy or item is None or item.state not in ENDED
-        self.stop_button.disabled = busy or item is None or item.state in ENDED
-        self.rebuild_button.disabled = busy or isinstance(self.clusters, DbxError)
-        self.events_button.disabled = self.libraries_button.disabled = item is None
+        can_pick = bool(item and not item.picked and not busy)
+        allow(self.pick_button, can_pick)
+        allow(self.start_button, bool(item and item.state in ENDED and not busy))
+        allow(self.stop_button, bool(item and item.state not in ENDED and not busy))
+        allow(self.rebuild_button, not busy and not isinstance(self.clusters, DbxError))
+        allow(self.events_button, item is not None)
+        allow(self.libraries_button, item is not None)
         # One of them is what most people want next: their own cluster as its spec says, else the
         # chosen one.
         first = not busy and not any(one.equal for one in self._rows)
         self.rebuild_button.button_style = "primary" if first else ""
-        obvious = not first and not self.pick_button.disabled
-        self.pick_button.button_style = "primary" if obvious else ""
+        self.pick_button.button_style = "primary" if can_pick and not first else ""
 
     def _about(self, item: ClusterRow | None) -> str:
         if isinstance(self.clusters, DbxError):

@@ -10,12 +10,12 @@ from dbx_magic.errors import DbxError
 from dbx_magic.plan import Change
 from dbx_magic.pull import Differences
 from dbx_magic.show import markup
-from dbx_magic.view import Line, View, counted
+from dbx_magic.view import Line, View
 
-from .parts import above, aligned, button, error_words, offer, panel, row, wide
+from .parts import above, allow, button, error_words, offer_changes, panel, row, wide
 from .work import Doing, Live, Place
 
-_MOST = 500
+_SHOWN = 500
 
 
 class PushPanel:
@@ -66,7 +66,7 @@ class PushPanel:
         """What would be done, or what was."""
         changes = [
             Line(change.subject, change.symbol, change.reason, indent=1)
-            for change in self._changes[:_MOST]
+            for change in self._changes[:_SHOWN]
         ]
         return [*self.doing.view(), *changes]
 
@@ -86,14 +86,13 @@ class PushPanel:
         self.doing.propose("push", prune=self.prune.value, force=True)
 
     def _draw(self) -> None:
-        changes = self._changes[:_MOST]
-        labels = aligned([(f"{item.symbol} {item.subject}", item.reason) for item in changes])
-        options = [(label, item.subject) for label, item in zip(labels, changes, strict=True)]
-        offer(self.list, options)
-        self.list.layout.display = "" if options else "none"
-        self.look_button.disabled = self.prune.disabled = self.doing.is_busy
-        rest = len(self._changes) - _MOST
-        self.list.description = "What differs" + (f" ({counted(rest, 'more')})" if rest > 0 else "")
+        proposed = self.doing.arguments if self.doing.is_proposal else {}
+        if proposed.get("prune", self.prune.value) != self.prune.value:
+            self._propose()  # it was asked for while another plan was made
+            return
+        changes = [(item.symbol, item.subject, item.reason) for item in self._changes]
+        offer_changes(self.list, "What differs", changes)
+        allow(self.look_button, not self.doing.is_busy)
         self._compare()
 
     def _compare(self) -> None:

@@ -20,7 +20,7 @@ from dbx_magic.spec import PLACEHOLDER, ClusterSpec, Json, parse_spec
 from dbx_magic.view import Block, Line, View
 
 from .fields import Field, usual_fields
-from .parts import above, button, panel, row, wide
+from .parts import above, allow, answer, button, panel, row, spoken, wide
 from .work import Doing, Live, Place
 
 _ROWS = 16
@@ -60,8 +60,8 @@ class SpecEditor:
         self.beside = widgets.HTML()
         self.save_button = button("Save", self.save, f"Write {SPEC}", obvious=True)
         self.reload_button = button("Reload", self.reload, "Take what the file says now")
-        self.overwrite_button = button(
-            "Overwrite", self._write, "Write over what somebody else wrote meanwhile"
+        self.overwrite_button = answer(
+            button("Overwrite", self._write, "Write over what somebody else wrote meanwhile")
         )
         self.rebuild_button = button(
             "Rebuild…", self._rebuild, "Make the cluster equal to the saved spec: shows the plan"
@@ -117,7 +117,7 @@ class SpecEditor:
                     "Reload takes theirs, Overwrite writes yours.",
                 )
             )
-            self.overwrite_button.layout.display = ""
+            allow(self.overwrite_button, True)
             return
         self._write()
 
@@ -223,11 +223,11 @@ class SpecEditor:
             item.problem.value = markup(self._offer(item))
         if self.problem:
             (wrong.problem if wrong else self.told).value = _alert(self.problem)
-        self.overwrite_button.layout.display = "none"
+        allow(self.overwrite_button, False)
         # What the workspace does not offer today may be right for another; it can be saved.
-        self.save_button.disabled = not self.is_edited or self.spec is None
-        self.rebuild_button.disabled = self.is_edited or self.problem is not None
-        self.rebuild_button.disabled |= self.doing.is_busy
+        allow(self.save_button, self.is_edited and self.spec is not None)
+        is_ready = not self.is_edited and self.problem is None
+        allow(self.rebuild_button, is_ready and not self.doing.is_busy)
         # The verb tells the same, and more, while it has something to say.
         self.beside.value = "" if self.doing.verb else markup(addressed(self._beside(), "%dbx"))
 
@@ -243,7 +243,7 @@ class SpecEditor:
         return None
 
     def _tell(self, line: Line) -> None:
-        self.told.value = markup([line])
+        self.told.value = spoken([line])
 
     def _offer(self, item: Field) -> list[Block]:
         """What the workspace says about what was chosen."""

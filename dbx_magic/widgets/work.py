@@ -19,9 +19,9 @@ from dbx_magic.events import Event, Note, Planned, Progress, drive
 from dbx_magic.plan import Plan
 from dbx_magic.show import addressed, markup, view_of
 from dbx_magic.verbs import perform
-from dbx_magic.view import Line, View, counted
+from dbx_magic.view import Block, Line, View, counted
 
-from .parts import button, row
+from .parts import allow, answer, button, row, spoken
 
 _MOST_CHANGES = 50
 _DRAWN_EVERY = 0.2
@@ -83,20 +83,22 @@ class Doing:
         self._stopping = threading.Event()
         self._starting = threading.Lock()
         self._drawn = 0.0
-        self._told = widgets.HTML()
+        self._told, self._bars = widgets.HTML(), widgets.HTML()
         label, press = apply or ("Apply", self.apply)
         self.apply_button = button(label, press, "Do exactly what is shown", obvious=True)
         self.again_button = button("Look again", self.look_again, "Show a new plan")
         self.stop_button = button("Stop", self.stop, "Stop what goes on")
         self.dismiss_button = button("Dismiss", self.dismiss, "Take this away")
         self._answers = (
-            (self.apply_button, Doing._can_apply),
-            *answers,
+            # In the order in which one follows the other: Tab leads there.
             (self.again_button, Doing._is_stale),
-            (self.stop_button, lambda doing: doing.is_busy),
+            *answers,
+            (self.apply_button, Doing._can_apply),
+            (self.stop_button, Doing._can_stop),
             (self.dismiss_button, lambda doing: bool(doing.verb) and not doing.is_busy),
         )
-        self.box = widgets.VBox([self._told, row(*(item for item, _ in self._answers))])
+        buttons = row(*(answer(item) for item, _ in self._answers))
+        self.box = widgets.VBox([self._told, self._bars, buttons])
         self.draw()
 
     # What one can do
@@ -170,6 +172,9 @@ class Doing:
         conflict = self.verb == "push" and self.has_conflict
         return self.is_proposal and bool(self.plan and self.plan.steps) and not conflict
 
+    def _can_stop(self) -> bool:
+        return self.is_busy and not self._stopping.is_set()
+
     def _is_stale(self) -> bool:
         return isinstance(self.error, ConflictError) and "expect" in self.arguments
 
@@ -216,30 +221,35 @@ class Doing:
 
     def view(self) -> View:
         """The same in blocks, for where there are no widgets."""
-        blocks: list[Any] = [block for note in self._notes for block in note.view()]
+        return [*self._words(), *self._progress_lines()]
+
+    def _words(self) -> list[Block]:
+        blocks: list[Block] = [block for note in self._notes for block in note.view()]
         trial = bool(self.arguments.get("dry_run"))
         if self.plan and (self.is_busy or trial) and not self.error:
             blocks += [Line(self.plan.title)] if self._only_title else _short(self.plan).view()
-        for progress in self._progress.values():
-            blocks += progress.view()
         if self.error:
             blocks += view_of(self.error)
         elif self.result is not None and not trial:
             blocks += view_of(self.result)
         return blocks
 
+    def _progress_lines(self) -> list[Block]:
+        return [block for item in self._progress.values() for block in item.view()]
+
     def draw(self) -> None:
         """Show what is known now."""
         self._drawn = time.monotonic()
-        parts = [markup(addressed(self.view(), "%dbx"))] if self.verb else []
-        if self.is_busy and not self._progress:
-            words = "Stopping …" if self._stopping.is_set() else f"{self.verb} …"
-            parts.append(markup([Line(words, "◐")]))
-        parts += [_bar(item) for item in self._progress.values()]
-        self._told.value = f'<div role="status" aria-live="polite">{"".join(parts)}</div>'
+        words, progress = self._words() if self.verb else [], list(self._progress.values())
+        if self.is_busy and not progress:
+            words.append(Line("Stopping …" if self._stopping.is_set() else f"{self.verb} …", "◐"))
+        # Who listens is told what begins, not every second that passes.
+        begun = ", ".join(f"{item.subject} {item.state}" for item in progress)
+        self._told.value = spoken(addressed(words, "%dbx"), begun)
+        lines = markup(addressed(self._progress_lines(), "%dbx"))
+        self._bars.value = "".join([lines, *map(_bar, progress)]) if progress else ""
         for item, fits in self._answers:
-            item.layout.display = "" if fits(self) else "none"
-        self.stop_button.disabled = self._stopping.is_set()
+            allow(item, fits(self))
         self.dismiss_button.description = "Cancel" if self.is_proposal else "Dismiss"
 
 

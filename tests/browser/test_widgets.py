@@ -139,6 +139,8 @@ def test_commit_and_go_back(page: Page, hello: Path, run: Any, shot: Any) -> Non
     expect(page.locator(".dbx-panel")).to_have_count(2)
     commit, history = page.locator(".dbx-panel").all()
     expect(commit).to_contain_text("pipelines/config.cluster.json")
+    commit.locator("select").select_option(label="~\u00a0pipelines/config.cluster.json")
+    expect(commit.locator(".dbx-diff ins")).to_have_text("2")
     commit.get_by_label("Message").fill("Two workers")
     shot("commit")
     press(commit, "Commit")
@@ -178,15 +180,67 @@ def test_edit_the_spec(page: Page, hello: Path, run: Any, shot: Any) -> None:
     choose_theme(page, "JupyterLab Light")
 
 
-def test_with_the_keyboard_alone(page: Page, hello: Path, run: Any) -> None:
-    """From the filter through the list to the plan and its Apply, by Tab, arrows and Enter."""
+def tab_to(panel: Locator, name: str) -> None:
+    """Press Tab until a button has the keyboard, without leaving the panel."""
+    wanted = panel.get_by_role("button", name=name, exact=True)
+    expect(wanted).to_be_visible()
+    while not wanted.evaluate("wanted => wanted === document.activeElement"):
+        panel.page.keyboard.press("Tab")
+        assert has_keyboard(panel), f"Tab does not lead to {name}"
+
+
+def has_keyboard(panel: Locator) -> bool:
+    return bool(panel.evaluate("panel => panel.contains(document.activeElement)"))
+
+
+def test_pick_and_rebuild_with_the_keyboard_alone(
+    page: Page, hello: Path, run: Any, shot: Any
+) -> None:
+    """Tab and Enter; what was pressed keeps the keyboard, though it can be pressed no more."""
+    (hello / "dbx.toml").write_text(
+        'project = "keys"\ncluster = "keys"\n\n[targets.local]\nprofile = "local"\n'
+    )
+    spec = json.loads((hello / "pipelines" / "config.cluster.json").read_text())
+    dbx = Dbx(hello)
+    other = dbx.workspace.create_cluster(spec | {"cluster_name": "other"})
+    dbx.workspace.stop_cluster(other)
+    panel = run(hello, "%dbx clusters")
+    panel.get_by_label("Filter").focus()
+    page.keyboard.type("oth")
+    expect(panel.locator("option")).to_have_count(1)
+    for name, told in (
+        ("Pick", "other is picked"),
+        ("Rebuild…", "keys will be created"),
+        ("Apply", "keys starting"),
+        ("Stop", "running, equal to its spec, in"),
+        ("Dismiss", ""),
+    ):
+        tab_to(panel, name)
+        if name != "Stop":  # it goes while it has the keyboard
+            page.keyboard.press("Enter")
+        expect(panel).to_contain_text(told)
+        assert has_keyboard(panel), f"after {name}"
+        shot(name)
+    expect(panel).not_to_contain_text("running, equal to its spec, in")
+    for cluster in dbx.workspace.clusters():
+        if cluster["cluster_name"] in ("keys", "other"):
+            dbx.workspace.delete_cluster(cluster["cluster_id"])
+    dbx.close()
+
+
+def test_push_with_the_keyboard_alone(page: Page, hello: Path, run: Any, shot: Any) -> None:
     panel = run(hello, "%dbx ui push")
     panel.get_by_role("button", name="Refresh").focus()
-    for _ in range(3):  # the check box, the list, then what to do
-        page.keyboard.press("Tab")
-    expect(panel.get_by_role("button", name="Apply")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")  # the check box asks for another plan
+    expect(panel.get_by_role("checkbox")).to_be_focused()
+    tab_to(panel, "Apply")
     page.keyboard.press("Enter")
-    expect(panel).to_contain_text("sent (")
+    expect(panel.get_by_role("status")).to_contain_text("sent (")
+    assert has_keyboard(panel)
+    shot("sent")
+    tab_to(panel, "Dismiss")
+    expect(panel.get_by_role("button", name="Apply", exact=True)).to_be_hidden()
 
 
 def test_accessible(page: Page, hello: Path, run: Any, unavailable: Any) -> None:

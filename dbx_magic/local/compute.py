@@ -49,6 +49,11 @@ class Compute:
         self._roots = {"dbfs": dbfs, "Volumes": dbfs / "Volumes", "Workspace": workspace}
         self._env = {**spark_env, "DBX_DBFS": str(dbfs), "DBX_WORKSPACE": str(workspace)}
         self._access = {"DATABRICKS_HOST": api_url, "DATABRICKS_TOKEN": token}
+        self._mlflow = {
+            "MLFLOW_TRACKING_URI": api_url,
+            "MLFLOW_TRACKING_TOKEN": token,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
         self._environment = Environment(folder / "environment", base / "packages")
         self._metastore = Metastore(dbfs / "user" / "hive" / ".metastore")
         self._base = base
@@ -209,6 +214,7 @@ class Compute:
         env = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))},
             "DATABRICKS_RUNTIME_VERSION": "16.4",
+            **self._mlflow,  # `import mlflow` finds the workspace's; the spec may name another
             **self._env,
             **self._access,
             **self._environment.variables(),

@@ -299,6 +299,7 @@ class DbUtils:
         self.widgets = Widgets()
         self.secrets = Secrets(ask, seen)
         self.notebook = Notebook(ask, about)
+        self.entry_point = self.notebook.entry_point  # MLflow begins with it
         self.jobs = Jobs()
         self.library = Library()
 

@@ -39,6 +39,48 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Data:
+    """Data that a model is made from: ``source`` is a table, or a query.
+
+    ``expect`` has what each of its rows must be: a condition of Spark SQL by its name, as in
+    Databricks' expectations. ``rows`` is the least number of rows.
+    """
+
+    name: str
+    source: str
+    rows: int = 1
+    expect: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a model must reach: at least ``min``, or at most ``max``.
+
+    Which of them is given says whether more or less is better; by ``worse`` it may be worse than
+    the champion.
+    """
+
+    name: str
+    min: float | None = None
+    max: float | None = None
+    worse: float = 0.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model of a project: its ``name`` in the registry, and the notebooks that make it.
+
+    ``train`` trains it. ``evaluate`` measures the version that its widget ``model`` names, and
+    exits with the metrics as JSON; without it those count that training logged.
+    """
+
+    name: str
+    train: str = ""
+    evaluate: str = ""
+    metrics: tuple[Metric, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole of ``dbx.toml``; every field has a default that comes from the folder's name."""
 
@@ -48,6 +90,8 @@ class Settings:
     targets: Mapping[str, Target] = field(default_factory=lambda: MappingProxyType({}))
     exclude: tuple[str, ...] = ()
     outputs: str = "strip"
+    data: tuple[Data, ...] = ()
+    model: Model | None = None
 
     def target_named(self, name: str) -> Target:
         """Give the target of that name, with root and cluster filled in.
@@ -90,11 +134,11 @@ def read_settings(root: Path) -> Settings:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProjectError(f"{path} is not valid TOML: {error}.", "Correct that line.") from None
-    targets = table.pop("targets", {})
+    targets = _tables(path, "targets", table.pop("targets", {}))
+    data = _tables(path, "data", table.pop("data", {}))
+    model = table.pop("model", None)
     _check(path, "", table, Settings)
     project = table.get("project", name)
-    if not isinstance(targets, dict):
-        raise ProjectError(f'{path}: "targets" must be a table of tables.')
     return Settings(
         project=project,
         cluster=table.get("cluster", project),
@@ -104,12 +148,18 @@ def read_settings(root: Path) -> Settings:
         ),
         exclude=tuple(table.get("exclude", ())),
         outputs=table.get("outputs", "strip"),
+        data=tuple(_data(path, key, value) for key, value in data.items()),
+        model=None if model is None else _model(path, model),
     )
 
 
-def _target(path: Path, name: str, value: object) -> Target:
-    if not isinstance(value, dict):
-        raise ProjectError(f'{path}: "targets.{name}" must be a table.')
+def _tables(path: Path, name: str, value: object) -> dict[str, dict[str, Any]]:
+    if isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()):
+        return value
+    raise ProjectError(f'{path}: "{name}" must be a table of tables.')
+
+
+def _target(path: Path, name: str, value: Mapping[str, Any]) -> Target:
     _check(path, f"targets.{name}.", value, Target)
     root = value.get("root", "")
     if root and not root.startswith("/"):
@@ -136,19 +186,61 @@ def _volume(path: Path, target: str, volume: str) -> str:
     return volume.rstrip("/")
 
 
-def _check(path: Path, prefix: str, table: Mapping[str, Any], kind: type) -> None:
-    known = {item.name: item.type for item in fields(kind)} | {}
+def _data(path: Path, name: str, value: Mapping[str, Any]) -> Data:
+    place = f"data.{name}."
+    _check(path, place, value, Data, needs="source")
+    for what, condition in value.get("expect", {}).items():
+        if not isinstance(condition, str):
+            raise ProjectError(
+                f'{path}: "{place}expect.{what}" must be a condition in SQL, not {condition!r}.'
+            )
+    return Data(name, **value)
+
+
+def _model(path: Path, value: object) -> Model:
+    if not isinstance(value, dict):
+        raise ProjectError(f'{path}: "model" must be a table.')
+    metrics = _tables(path, "model.metrics", value.pop("metrics", {}))
+    _check(path, "model.", value, Model, needs="name")
+    return Model(**value, metrics=tuple(_metric(path, *item) for item in metrics.items()))
+
+
+def _metric(path: Path, name: str, value: Mapping[str, Any]) -> Metric:
+    place = f"model.metrics.{name}"
+    _check(path, f"{place}.", value, Metric)
+    if ("min" in value) == ("max" in value):
+        raise ProjectError(
+            f'{path}: "{place}" must have "min" or "max".',
+            "Where more is better say the least that is enough, else the most.",
+        )
+    return Metric(name, **value)
+
+
+# What each type of a setting is in TOML, and in words.
+_KINDS: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("tuple", (list,), "a list of texts"),
+    ("Mapping", (dict,), "a table"),
+    ("int", (int,), "a whole number"),
+    ("float", (int, float), "a number"),
+    ("str", (str,), "a text"),
+)
+
+
+def _check(
+    path: Path, prefix: str, table: Mapping[str, Any], kind: type, *, needs: str = ""
+) -> None:
+    known = {item.name: str(item.type) for item in fields(kind)}
+    if kind in (Target, Data, Metric):
+        del known["name"]  # it is the name of the table
     for key, value in table.items():
-        if key not in known or (kind is Target and key == "name"):
+        if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f'Did you mean "{prefix}{near[0]}"?' if near else ""
             raise ProjectError(f'{path}: "{prefix}{key}" is not a setting.', hint)
-        wanted: tuple[type, str] = (str, "a text")
-        if str(known[key]).startswith("tuple"):
-            wanted = (list, "a list of texts")
-        elif str(known[key]).startswith("Mapping"):
-            wanted = (dict, "a table")
-        if not isinstance(value, wanted[0]):
-            raise ProjectError(f'{path}: "{prefix}{key}" must be {wanted[1]}, not {value!r}.')
+        types, words = next(item[1:] for item in _KINDS if known[key].startswith(item[0]))
+        if not isinstance(value, types) or isinstance(value, bool):
+            raise ProjectError(f'{path}: "{prefix}{key}" must be {words}, not {value!r}.')
+    if needs and needs not in table:
+        raise ProjectError(f'{path}: "{prefix}{needs}" is missing.')
     if table.get("outputs", "strip") not in ("strip", "keep"):
         raise ProjectError(f'{path}: "outputs" must be "strip" or "keep".')

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dbx_magic.errors import ProjectError, UsageError
-from dbx_magic.settings import Settings, read_settings
+from dbx_magic.settings import Data, Metric, Model, Settings, read_settings
 
 
 def read(folder: Path, text: str) -> Settings:
@@ -58,9 +58,30 @@ def test_the_local_target_is_always_there(tmp_path: Path) -> None:
             r'"targets.dev.rot" is not .* Did you mean "targets.dev.root"',
         ),
         ("[targets.dev]\nroot = 'x'", 'a workspace folder begins with "/"'),
+        ("data = 3", '"data" must be a table of tables'),
+        ("[data.birds]\nrows = 3", '"data.birds.source" is missing'),
+        ("[data.birds]\nsource = 'b'\nrows = true", '"data.birds.rows" must be a whole number'),
+        ("[data.birds]\nsource = 'b'\nexpect = {ok = 1}", '"data.birds.expect.ok" must be a cond'),
+        ("[data.birds]\nname = 'b'", '"data.birds.name" is not a setting'),
+        ("model = 'm'", '"model" must be a table'),
+        ("[model]\ntrain = 'train'", '"model.name" is missing'),
+        ("[model]\nname = 'm'\nmetrics = {auc = {}}", '"model.metrics.auc" must have "min" or'),
+        ("[model]\nname = 'm'\nmetrics = {auc = {min = '1'}}", 'auc.min" must be a number'),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ProjectError, match=words) as caught:
         read(tmp_path, text)
     assert str(tmp_path / "dbx.toml") in str(caught.value)
+
+
+def test_data_and_the_model_made_from_it(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        "[data.birds]\nsource = 'main.birds'\nrows = 300\nexpect = {heavy = 'mass > 0'}\n"
+        "[model]\nname = 'birds'\ntrain = 'train'\n"
+        "metrics = {accuracy = {min = 0.9, worse = 0.02}, loss = {max = 1}}\n",
+    )
+    assert settings.data == (Data("birds", "main.birds", 300, {"heavy": "mass > 0"}),)
+    metrics = (Metric("accuracy", min=0.9, worse=0.02), Metric("loss", max=1))
+    assert settings.model == Model("birds", "train", metrics=metrics)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """
 Options of every verb: --target NAME, --json (events and result as JSON lines).
-Exit codes: 0 done, 2 usage, 3 project, 4 conflict, 5 workspace, 6 git, 7 pipeline, 8 remote code.
+Exit codes: 0 done, 2 usage, 3 project, 4 conflict, 5 workspace, 6 git, 7 pipeline, 8 remote code,
+9 quality.
 """
 
 

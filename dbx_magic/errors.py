@@ -9,7 +9,8 @@
     │   └── UnreachableError       … because it does not answer
     ├── GitError         6   422   the repository does not allow it
     ├── PipelineError    7   502   a pipeline cannot be found or failed
-    └── RemoteError      8   422   code that ran on the cluster raised
+    ├── RemoteError      8   422   code that ran on the cluster raised
+    └── QualityError     9   422   data or a model is not as it must be
 
 The first number is the exit code of ``dbx-magic``, the second the HTTP status in JupyterLab.
 Anything else that is raised is a bug and keeps its traceback.
@@ -110,3 +111,10 @@ class RemoteError(DbxError):
         name = self.message.partition(":")[0]
         told = self.traceback and name.replace(".", "").isidentifier() and not self.hint
         return [*self.traceback, *([] if told else super()._render_traceback_())]
+
+
+class QualityError(DbxError):
+    """Data or a model is not as dbx.toml says that it must be."""
+
+    exit_code = 9
+    http_status = 422

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dbx_magic import local_process
+from dbx_magic import errors, local_process
 
 Done = subprocess.CompletedProcess[str]
 Cli = Callable[..., Done]
@@ -96,6 +96,13 @@ def test_mistakes_are_one_line_and_exit_2(
     assert done.stderr.startswith(words)
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_every_exit_code_is_told(cli: Cli) -> None:
+    told = cli("--help").stdout
+    for error in vars(errors).values():
+        if isinstance(error, type) and issubclass(error, errors.DbxError):
+            assert f" {error.exit_code} " in told.partition("Exit codes:")[2].replace("\n", " ")
 
 
 def test_a_misspelt_field_of_the_spec_is_named_with_its_line(

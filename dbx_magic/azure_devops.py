@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
 
-from .forge_host import Host, RefusedError, escaped
-from .pipeline_run import PipelineRun, State, StepRun
+from .errors import PipelineError
+from .forge_host import Host, RefusedError, escaped, seconds, without_times
+from .pipeline_run import PipelineRun, PullRequest, State, StepRun
 
 _VERSION = {"api-version": "7.1"}
 _PAGES = 5
@@ -34,11 +34,6 @@ class AzureDevOps:
         self._host = host
         self.project, _, self._repository_name = path.partition("/")
         self._apis = f"{escaped(self.project)}/_apis"
-
-    @property
-    def is_signed_in(self) -> bool:
-        """Whether it is known there who asks."""
-        return self._host.is_signed
 
     def runs(self, commit: str, branch: str) -> list[PipelineRun]:
         """The runs of a commit that was pushed to a branch, oldest first."""
@@ -113,7 +108,38 @@ class AzureDevOps:
         path = f"{self._apis}/build/builds/{run.number}/logs/{key}"
         content = self._host.read(path, _VERSION)
         lines = content["value"] if isinstance(content, dict) else (content or "").splitlines()
-        return "".join(f"{_without_time(line)}\n" for line in lines)
+        return without_times(lines)
+
+    def pull_request(self, source: str, target: str) -> PullRequest | None:
+        """The open pull request to take one branch into another."""
+        branches = {
+            "searchCriteria.sourceRefName": f"refs/heads/{source}",
+            "searchCriteria.targetRefName": f"refs/heads/{target}",
+        }
+        query = {**_VERSION, "searchCriteria.status": "active", **branches}
+        found = self._host.read(self._pull_requests, query)["value"]
+        return self._request(found[0]) if found else None
+
+    def open_pull_request(self, source: str, target: str, title: str, text: str) -> PullRequest:
+        """Open a pull request."""
+        body = {
+            "sourceRefName": f"refs/heads/{source}",
+            "targetRefName": f"refs/heads/{target}",
+            "title": title,
+            "description": text,
+        }
+        return self._request(self._host.tell("POST", self._pull_requests, body, _VERSION))
+
+    @property
+    def _pull_requests(self) -> str:
+        return f"{self._apis}/git/repositories/{self.repository['id']}/pullrequests"
+
+    def _request(self, found: Any) -> PullRequest:
+        number = found["pullRequestId"]
+        place = f"{escaped(self.project)}/_git/{escaped(self._repository_name)}"
+        return PullRequest(
+            f"pull request #{number}", f"{self._host.host}/{place}/pullrequest/{number}"
+        )
 
     def pipelines(self) -> dict[str, int]:
         """The pipelines of the project: the number of each, by its name."""
@@ -158,8 +184,20 @@ class AzureDevOps:
         }
         self._host.tell("POST", "_apis/distributedtask/variablegroups", body, _VERSION)
 
-    def complaint(self, number: int, text: str) -> str:
-        """What Azure would say against this text of a pipeline; empty when it would run it."""
+    def complaints(self, texts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+        """What Azure would say against the files of its pipelines; empty where it would run them.
+
+        Raises:
+            PipelineError: one of them is not registered yet.
+        """
+        numbers = self.pipelines()
+        ours = {path: names[path] for path in texts if path in names}
+        for name in ours.values():
+            if name not in numbers:
+                raise PipelineError(f"{name} is not there yet.", "`pipeline register`")
+        return {path: self._complaint(numbers[name], texts[path]) for path, name in ours.items()}
+
+    def _complaint(self, number: int, text: str) -> str:
         body = {"previewRun": True, "yamlOverride": text}
         try:
             self._host.tell("POST", f"{self._apis}/pipelines/{number}/preview", body, _VERSION)
@@ -201,31 +239,8 @@ def _step(record: Any, by_id: Mapping[str, Any]) -> StepRun:
             state = "running"
     log = record.get("log") or {}
     key = str(log.get("id") or "")
-    return StepRun(record["name"], stage, state, _seconds(record), key)
-
-
-def _seconds(record: Any) -> float:
-    begun, ended = (_time(record.get(name)) for name in ("startTime", "finishTime"))
-    if begun is None:
-        return 0.0
-    return max(0.0, ((ended or datetime.now(timezone.utc)) - begun).total_seconds())
-
-
-def _time(text: Any) -> datetime | None:
-    if not text:
-        return None
-    # Azure gives seven digits of a second, and Python before 3.11 takes six or none.
-    whole = str(text).partition(".")[0].removesuffix("Z")
-    try:
-        return datetime.fromisoformat(whole).replace(tzinfo=timezone.utc)
-    except ValueError:
-        return None
-
-
-def _without_time(line: str) -> str:
-    """Leave out the time that Azure puts before each line."""
-    first, _, rest = line.partition(" ")
-    return rest if first.endswith("Z") and _time(first) else line
+    took = seconds(record.get("startTime"), record.get("finishTime"))
+    return StepRun(record["name"], stage, state, took, key)
 
 
 def _issue(found: Any) -> str:

@@ -205,7 +205,7 @@ def _object(dbx: Dbx, names: Set[str], path: str) -> str:
     raise UsageError(f"{path} is nothing that this project pushes.", hint)
 
 
-def ticking(work: Generator[None, None, T], state: str) -> Work[T]:
+def ticking(work: Generator[None, None, T], state: str, subject: str = "push") -> Work[T]:
     """Turn a wait into events."""
     begun = time.monotonic()
     try:
@@ -215,6 +215,6 @@ def ticking(work: Generator[None, None, T], state: str) -> Work[T]:
             except StopIteration as end:
                 result: T = end.value
                 return result
-            yield Progress("push", state, time.monotonic() - begun)
+            yield Progress(subject, state, time.monotonic() - begun)
     finally:
         work.close()

@@ -19,6 +19,7 @@ from .output import Stream
 from .pipeline_run import Forge, PipelineRun, State, StepRun
 from .publishing import Destination, destination, missing
 from .repo import Repo
+from .review import waiting_branch
 from .settings import LOCAL
 from .view import Line, Symbol, View, duration
 
@@ -77,10 +78,15 @@ def follow(dbx: Dbx, commit: str = "HEAD", *, logs: bool = False) -> Work[Follow
     to = destination(dbx.repo, dbx.repo.branch or "")
     forge = open_forge(dbx.repo, to.remote)
     wanted, is_there = _published(dbx.repo, commit, to)
+    absent = None
+    if not is_there:
+        waiting = waiting_branch(dbx.repo, wanted, to.remote)
+        absent = _absent(wanted, to, waiting)
+        to = Destination(to.remote, waiting or to.branch)
     targets = tuple(name for name in dbx.project.settings.targets if name != LOCAL)
     with Crew() as crew:
         following = _Following(dbx.repo, forge, to, crew, targets)
-        return (yield from following.all(wanted, is_there, logs=logs))
+        return (yield from following.all(wanted, absent, logs=logs))
 
 
 def _published(repo: Repo, name: str, to: Destination) -> tuple[str, bool]:
@@ -92,6 +98,18 @@ def _published(repo: Repo, name: str, to: Destination) -> tuple[str, bool]:
     # It was put on top of others' commits when it was published, and has another name there.
     renamed = repo.run("rev-list", "--count", f"{tip}..{commit}") != "0"
     return (tip if renamed and name == "HEAD" else commit), True
+
+
+def _absent(commit: str, to: Destination, waiting: str) -> PipelineError:
+    """What to say when no pipeline runs for a commit that is not at its destination."""
+    if waiting:
+        return PipelineError(
+            f"{commit[:7]} waits in {waiting} to get into {to}, and no pipeline ran for it so far.",
+            "The pipelines that deploy run when its pull request is merged.",
+        )
+    return PipelineError(
+        f"{commit[:7]} is not at {to} yet, so no pipeline runs for it.", "Publish it: `publish`"
+    )
 
 
 class _Following:
@@ -106,8 +124,8 @@ class _Following:
         self._steps: Counter[tuple[int, str, str]] = Counter()
         self._said: dict[tuple[int, str], int] = {}
 
-    def all(self, commit: str, is_there: bool, *, logs: bool) -> Work[Followed]:
-        runs = yield from self._first_look(commit, is_there)
+    def all(self, commit: str, absent: PipelineError | None, *, logs: bool) -> Work[Followed]:
+        runs = yield from self._first_look(commit, absent)
         while True:
             for run in runs:
                 yield from self._told(run)
@@ -146,20 +164,15 @@ class _Following:
                     self._repo.run("tag", "-d", tag)
                     yield Note(f"The tag {tag} was not taken at {remote}: {error.message}", "!")
 
-    def _first_look(self, commit: str, is_there: bool) -> Work[list[PipelineRun]]:
+    def _first_look(self, commit: str, absent: PipelineError | None) -> Work[list[PipelineRun]]:
         while True:
             runs = yield from self._look(commit)
             if runs:
                 return runs
-            if not is_there or time.monotonic() - self._begun > self._forge.delay:
+            if absent or time.monotonic() - self._begun > self._forge.delay:
                 break
             yield from self._pause([])
-        if not is_there:
-            raise PipelineError(
-                f"{commit[:7]} is not at {self._to} yet, so no pipeline runs for it.",
-                "Publish it: `publish`",
-            )
-        raise PipelineError(
+        raise absent or PipelineError(
             f"No pipeline ran for {commit[:7]} at {self._forge.name}.",
             "A pipeline runs only for the files that it is about.",
         )

@@ -10,7 +10,7 @@ from .forge_host import Host, Place, headers_of, place_of
 from .github import GitHub
 from .gitlab import GitLab
 from .local_remote import LocalRemote
-from .pipeline_run import Forge
+from .pipeline_run import Forge, GitHost
 from .repo import Repo
 
 
@@ -30,8 +30,18 @@ def open_forge(repo: Repo, remote: str) -> Forge:
             f"Say so: `git config remote.{remote}.forge` azure, github or gitlab; or run them "
             "here: `pipeline local`",
         )
-    headers = headers_of(repo, remote, place)
-    return _OPENED[place.kind](place, dict(headers))
+    return _OPENED[place.kind](place, dict(headers_of(repo, remote, place)))
+
+
+def open_host(repo: Repo, remote: str) -> GitHost | None:
+    """Open the git host of a remote; ``None`` where nobody is signed in, or there is none.
+
+    Raises:
+        PipelineError: the host must not get a token.
+    """
+    place = None if LocalRemote.of(repo, remote) else forge_place(repo, remote)
+    headers = headers_of(repo, remote, place) if place else {}
+    return _OPENED[place.kind](place, dict(headers)) if place and headers else None
 
 
 def forge_place(repo: Repo, remote: str) -> Place | None:
@@ -40,13 +50,13 @@ def forge_place(repo: Repo, remote: str) -> Place | None:
     return place_of(url, repo.run("config", "--get", f"remote.{remote}.forge", check=False))
 
 
-def _azure(place: Place, headers: dict[str, str]) -> Forge:
+def _azure(place: Place, headers: dict[str, str]) -> GitHost:
     accept = {"Accept": "application/json;api-version=7.1"}
     host = Host(place.web, "azure", lambda: {**accept, **headers}, signed=bool(headers))
     return AzureDevOps(host, place.path)
 
 
-def _github(place: Place, headers: dict[str, str]) -> Forge:
+def _github(place: Place, headers: dict[str, str]) -> GitHost:
     own = place.web == "https://github.com"
     root = "https://api.github.com" if own else f"{place.web}/api/v3"
     accept = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -55,12 +65,12 @@ def _github(place: Place, headers: dict[str, str]) -> Forge:
     )
 
 
-def _gitlab(place: Place, headers: dict[str, str]) -> Forge:
+def _gitlab(place: Place, headers: dict[str, str]) -> GitHost:
     root = f"{place.web}/api/v4"
     return GitLab(Host(root, "gitlab", lambda: headers, signed=bool(headers)), place.path)
 
 
-_OPENED: dict[str, Callable[[Place, dict[str, str]], Forge]] = {
+_OPENED: dict[str, Callable[[Place, dict[str, str]], GitHost]] = {
     "azure": _azure,
     "github": _github,
     "gitlab": _gitlab,

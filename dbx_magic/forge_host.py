@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from urllib.parse import quote, unquote, urlsplit
 
@@ -32,12 +33,14 @@ _VARIABLES: Mapping[Kind, tuple[str, ...]] = {
     "gitlab": ("GITLAB_TOKEN",),
 }
 _NEEDS: Mapping[Kind, str] = {
-    "azure": "Build (read & execute), Code (read) and Variable Groups (read, create & manage)",
-    "github": "Actions (read)",
-    "gitlab": "read_api",
+    "azure": "Build (read & execute), Code (read & write) and Variable Groups (read, create & "
+    "manage)",
+    "github": "Actions (read) and Pull requests (read & write)",
+    "gitlab": "the scope api",
 }
 _SCP = re.compile(r"(?:[^@/:]+@)?([^@/:]+):(?!//)(.+)")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z ")
 _EXPIRED = (203, 301, 302, 303, 307, 308)
 
 
@@ -247,7 +250,7 @@ class Host(Rest):
             return RefusedError(
                 f"{self._name} points elsewhere.", where, status=status, location=location
             )
-        _, message = read_error(answer)
+        message = _words(answer)
         if status == 401:
             return self._signed_out(status)
         if answer.headers.get("X-RateLimit-Remaining") == "0":
@@ -277,3 +280,37 @@ class Host(Rest):
 def escaped(*parts: str) -> str:
     """Put names into a path of the API."""
     return "/".join(quote(part, safe="") for part in parts)
+
+
+def seconds(begun: str | None, ended: str | None) -> float:
+    """How long something took that a forge gives the times of; so far, when it has no end."""
+    if not begun:
+        return 0.0
+    until = _time(ended) if ended else datetime.now(timezone.utc)
+    return max(0.0, (until - _time(begun)).total_seconds())
+
+
+def _time(text: str) -> datetime:
+    # Azure gives seven digits of a second, and Python before 3.11 takes six or none, and no Z.
+    whole = text.partition(".")[0].removesuffix("Z")
+    return datetime.fromisoformat(whole).replace(tzinfo=timezone.utc)
+
+
+def without_times(lines: Iterable[str]) -> str:
+    """Leave out the time that a forge puts before each line of a log."""
+    return "".join(f"{_STAMP.sub('', line)}\n" for line in lines)
+
+
+def _words(answer: requests.Response) -> str:
+    """What the host says in refusing; GitHub and GitLab have the reason in a list."""
+    _, message = read_error(answer)
+    try:
+        body = answer.json()
+    except ValueError:
+        return message
+    said = body.get("errors") or body.get("message") if isinstance(body, dict) else None
+    if not isinstance(said, list):
+        return message
+    parts = [one if isinstance(one, dict) else {"message": one} for one in said]
+    words = [str(one.get("message") or f"{one.get('field')} {one.get('code')}") for one in parts]
+    return "; ".join(words)[:300]

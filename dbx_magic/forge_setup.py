@@ -13,8 +13,7 @@ from .crew import Crew
 from .errors import PipelineError, ProjectError
 from .events import Note, Planned, Work
 from .exchange import ticking
-from .forge import open_forge
-from .gitlab import GitLab
+from .forge import open_forge, open_host
 from .pipeline_check import Problem
 from .pipeline_run import Forge
 from .plan import Change, Plan
@@ -187,34 +186,18 @@ def complaints(
     goes wrong in asking is only told.
     """
     try:
-        forge = open_forge(repo, remote)
+        host = open_host(repo, remote)
     except PipelineError:
         return ()
-    if not isinstance(forge, AzureDevOps | GitLab) or not forge.is_signed_in:
+    if host is None:
         return ()
     try:
-        return (yield from _asked(forge, partial(_complaints, forge, texts, names)))
+        said = yield from _asked(host, partial(host.complaints, texts, names))
     except PipelineError as error:
-        yield Note(f"Not checked by {forge.name} itself: {error}", "!")
+        yield Note(f"Not checked by {host.name} itself: {error}", "!")
         return ()
-
-
-def _complaints(
-    forge: AzureDevOps | GitLab, texts: Mapping[str, str], names: Mapping[str, str]
-) -> tuple[Problem, ...]:
-    said: dict[str, str] = {}
-    if isinstance(forge, GitLab):
-        ours = {path: text for path, text in texts.items() if path.endswith(".gitlab-ci.yml")}
-        said = {path: forge.complaint(text) for path, text in ours.items()}
-    else:
-        numbers = forge.pipelines()
-        for path, text in texts.items():
-            if path in names and names[path] not in numbers:
-                raise PipelineError(f"{names[path]} is not there yet.", "`pipeline register`")
-            if path in names:
-                said[path] = forge.complaint(numbers[names[path]], text)
     return tuple(
-        Problem(path, words, f"{forge.name} itself says so.")
+        Problem(path, words, f"{host.name} itself says so.")
         for path, words in said.items()
         if words
     )
@@ -222,4 +205,4 @@ def _complaints(
 
 def _asked(forge: Forge, work: partial[_T]) -> Work[_T]:
     with Crew() as crew:
-        return (yield from ticking(crew.wait(crew.start(work)), f"asking {forge.name}"))
+        return (yield from ticking(crew.wait(crew.start(work)), "is asked", forge.name))

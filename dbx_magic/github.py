@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
-from .forge_host import Host, RefusedError, escaped
-from .pipeline_run import PipelineRun, State, StepRun
+from .forge_host import Host, RefusedError, escaped, seconds, without_times
+from .pipeline_run import PipelineRun, PullRequest, State, StepRun
 
 _CONCLUSIONS: Mapping[str, State] = {
     "success": "succeeded",
@@ -17,6 +16,8 @@ _CONCLUSIONS: Mapping[str, State] = {
     "cancelled": "canceled",
     "stale": "canceled",
 }
+# Others begin by the clock, or by hand.
+_EVENTS = ("push", "pull_request")
 
 
 class GitHub:
@@ -28,12 +29,15 @@ class GitHub:
 
     def __init__(self, host: Host, path: str) -> None:
         self._host = host
-        self._actions = f"repos/{escaped(*path.split('/'))}/actions"
+        self._owner = path.partition("/")[0]
+        self._path = f"repos/{escaped(*path.split('/'))}"
+        self._actions = f"{self._path}/actions"
 
     def runs(self, commit: str, branch: str) -> list[PipelineRun]:
         """The runs of a commit that was pushed to a branch, oldest first."""
-        query = {"head_sha": commit, "branch": branch, "event": "push"}
-        found = list(self._host.numbered(f"{self._actions}/runs", "workflow_runs", query))
+        query = {"head_sha": commit, "branch": branch}
+        listed = self._host.numbered(f"{self._actions}/runs", "workflow_runs", query)
+        found = [one for one in listed if one["event"] in _EVENTS]
         return [self._run(one) for one in sorted(found, key=lambda one: one["id"])]
 
     def _run(self, found: Any) -> PipelineRun:
@@ -74,8 +78,7 @@ class GitHub:
             if not refused.location:
                 raise
             text = self._elsewhere(refused.location)
-        lines = (text or "").removeprefix("\ufeff").splitlines()
-        return "".join(f"{_without_time(line)}\n" for line in lines)
+        return without_times((text or "").removeprefix("\ufeff").splitlines())
 
     def _elsewhere(self, location: str) -> Any:
         """Read a log from where GitHub keeps it; the token stays here."""
@@ -85,6 +88,22 @@ class GitHub:
             return store.read(f"{parts.path.lstrip('/')}?{parts.query}")
         finally:
             store.close()
+
+    def complaints(self, texts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+        """Nothing: GitHub tells of workflows only what becomes of them."""
+        del texts, names
+        return {}
+
+    def pull_request(self, source: str, target: str) -> PullRequest | None:
+        """The open pull request to take one branch into another."""
+        query = {"state": "open", "head": f"{self._owner}:{source}", "base": target}
+        found = self._host.read(f"{self._path}/pulls", query)
+        return _request(found[0]) if found else None
+
+    def open_pull_request(self, source: str, target: str, title: str, text: str) -> PullRequest:
+        """Open a pull request."""
+        body = {"title": title, "head": source, "base": target, "body": text}
+        return _request(self._host.tell("POST", f"{self._path}/pulls", body, {}))
 
 
 def _state(found: Any) -> State:
@@ -100,22 +119,17 @@ def _steps(job: Any) -> list[StepRun]:
     # The log is the whole job's, and there is none before the job is over.
     key = str(job["id"]) if job.get("status") == "completed" else ""
     steps = job.get("steps") or [job]
-    return [StepRun(one["name"], job["name"], _state(one), _seconds(one), key) for one in steps]
+    return [
+        StepRun(
+            one["name"],
+            job["name"],
+            _state(one),
+            seconds(one.get("started_at"), one.get("completed_at")),
+            key,
+        )
+        for one in steps
+    ]
 
 
-def _seconds(found: Any) -> float:
-    begun, ended = (_time(found.get(name)) for name in ("started_at", "completed_at"))
-    if begun is None:
-        return 0.0
-    return max(0.0, ((ended or datetime.now(timezone.utc)) - begun).total_seconds())
-
-
-def _time(text: Any) -> datetime | None:
-    # Python before 3.11 does not take a Z.
-    return datetime.fromisoformat(str(text).replace("Z", "+00:00")) if text else None
-
-
-def _without_time(line: str) -> str:
-    """Leave out the time that GitHub puts before each line."""
-    first, _, rest = line.partition(" ")
-    return rest if len(first) == 28 and first.endswith("Z") else line
+def _request(found: Any) -> PullRequest:
+    return PullRequest(f"pull request #{found['number']}", found["html_url"])

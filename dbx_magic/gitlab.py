@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .forge_host import Host, RefusedError, escaped
-from .pipeline_run import PipelineRun, State, StepRun
+from .pipeline_run import PipelineRun, PullRequest, State, StepRun
 
 _STATES: Mapping[str, State] = {
     "running": "running",
@@ -31,11 +31,6 @@ class GitLab:
     def __init__(self, host: Host, path: str) -> None:
         self._host = host
         self._path = f"projects/{escaped(path)}"
-
-    @property
-    def is_signed_in(self) -> bool:
-        """Whether it is known there who asks."""
-        return self._host.is_signed
 
     def runs(self, commit: str, branch: str) -> list[PipelineRun]:
         """The runs of a commit that was pushed to a branch, oldest first."""
@@ -80,11 +75,31 @@ class GitLab:
             raise
         return _MARKS.sub("", text or "").replace("\r\n", "\n")
 
-    def complaint(self, text: str) -> str:
-        """What GitLab would say against this text of a pipeline; empty when it would run it."""
-        path, body = f"{self._path}/ci/lint", {"content": text}
-        found = self._host.tell("POST", path, body, {})
+    def complaints(self, texts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+        """What GitLab would say against its pipeline files; empty where it would run them."""
+        del names  # they are Azure's
+        ours = {path: text for path, text in texts.items() if path.endswith(".gitlab-ci.yml")}
+        return {path: self._complaint(text) for path, text in ours.items()}
+
+    def _complaint(self, text: str) -> str:
+        found = self._host.tell("POST", f"{self._path}/ci/lint", {"content": text}, {})
         return "; ".join(found.get("errors") or ()) if not found["valid"] else ""
+
+    def pull_request(self, source: str, target: str) -> PullRequest | None:
+        """The open merge request to take one branch into another."""
+        query = {"state": "opened", "source_branch": source, "target_branch": target}
+        found = self._host.read(f"{self._path}/merge_requests", query)
+        return _request(found[0]) if found else None
+
+    def open_pull_request(self, source: str, target: str, title: str, text: str) -> PullRequest:
+        """Open a merge request."""
+        body = {
+            "source_branch": source,
+            "target_branch": target,
+            "title": title,
+            "description": text,
+        }
+        return _request(self._host.tell("POST", f"{self._path}/merge_requests", body, {}))
 
 
 def _step(job: Any) -> StepRun:
@@ -93,3 +108,7 @@ def _step(job: Any) -> StepRun:
     if state == "failed" and job.get("allow_failure"):
         state = "succeeded"
     return StepRun(job["name"], job["stage"], state, float(job.get("duration") or 0.0), key)
+
+
+def _request(found: Any) -> PullRequest:
+    return PullRequest(f"merge request !{found['iid']}", found["web_url"])

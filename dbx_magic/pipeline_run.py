@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -59,6 +60,14 @@ class PipelineRun:
         return f"{self.pipeline} #{self.number}"
 
 
+@dataclass(frozen=True)
+class PullRequest:
+    """An open request to take one branch into another, under the name that its forge has for it."""
+
+    name: str
+    link: str
+
+
 class Forge(Protocol):
     """Who runs the pipelines of what is published: a git host, or the local runner.
 
@@ -80,4 +89,27 @@ class Forge(Protocol):
 
     def log(self, run: PipelineRun, key: str) -> str:
         """What the steps with this log said so far."""
+        ...
+
+
+class GitHost(Forge, Protocol):
+    """A forge that keeps the repository itself."""
+
+    def complaints(self, texts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+        """What it would say against pipeline files, of those that it can be asked about.
+
+        ``texts`` and what it gives are by path; ``names`` are the pipelines of some of these.
+        """
+        ...
+
+    def pull_request(self, source: str, target: str) -> PullRequest | None:
+        """The open request to take one branch into another."""
+        ...
+
+    def open_pull_request(self, source: str, target: str, title: str, text: str) -> PullRequest:
+        """Open one.
+
+        Raises:
+            PipelineError: the forge refuses (``RefusedError``), or cannot be reached.
+        """
         ...

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import TypeVar
-from urllib.parse import quote
 
 from . import lockfile
 from .draft import scratch
@@ -21,6 +19,7 @@ from .events import Planned, Progress, Work
 from .plan import Change, Plan
 from .project import SPEC
 from .repo import Answer, Repo
+from .review import Review, branch_for, request_review
 from .view import Line, View, counted
 
 ResultT = TypeVar("ResultT")
@@ -28,21 +27,14 @@ _EMPTY = lockfile.Lock().render()
 _TRIES = 4
 _SHOWN = 12
 _QUIET = ("-c", f"core.hooksPath={os.devnull}", "-c", "rebase.updateRefs=false")
-_WEB = {
-    "github.com": "https://github.com/{path}/compare/{target}...{source}?expand=1",
-    "gitlab.com": "https://gitlab.com/{path}/-/merge_requests/new"
-    "?merge_request%5Bsource_branch%5D={source}&merge_request%5Btarget_branch%5D={target}",
-    "dev.azure.com": "https://dev.azure.com/{path}/pullrequestcreate"
-    "?sourceRef={source}&targetRef={target}",
-}
 
 
 @dataclass(frozen=True)
 class Published:
     """What went to the remote; ``commit`` has a new id when it was put on top of ``theirs``.
 
-    ``review`` is the branch that was made when the remote does not take commits on ``branch``
-    itself; ``said`` is what the remote had to say.
+    ``review`` is set when the remote does not take commits on ``branch`` itself; ``said`` is what
+    the remote had to say.
     """
 
     remote: str
@@ -50,8 +42,7 @@ class Published:
     commit: str
     commits: tuple[str, ...]
     theirs: int = 0
-    review: str = ""
-    link: str = ""
+    review: Review | None = None
     said: str = ""
     dry_run: bool = False
 
@@ -65,9 +56,9 @@ class Published:
         commits = counted(len(self.commits), "commit")
         if self.review:
             return [
-                Line(f"{commits} published to {self.remote}/{self.review}", "✓"),
+                Line(f"{commits} published to {self.remote}/{self.review.branch}", "✓"),
                 *([Line(f"{to} takes no commits: {self.said}", indent=1)] if self.said else []),
-                Line(f"Open a pull request into {self.branch}", link=self.link, indent=1),
+                Line(self._review_words(self.review), link=self.review.link, indent=1),
             ]
         lines = [Line(f"{commits} published to {to}, now at {self.commit[:7]}", "✓")]
         if self.theirs:
@@ -76,6 +67,13 @@ class Published:
             note = f"`git switch -C {self.branch} {to}` brings them"
             lines.append(Line(words, note=note, indent=1))
         return [*lines, *(Line(line, indent=1) for line in self.said.split("\n") if line)]
+
+    def _review_words(self, review: Review) -> str:
+        if not review.request:
+            return f"Open a pull request into {self.branch}"
+        already = " already, and has them" if review.was_open else ""
+        request = review.request[0].upper() + review.request[1:]
+        return f"{request} into {self.branch} is open{already}"
 
 
 @dataclass(frozen=True)
@@ -239,29 +237,6 @@ def _locked_anew(there: Repo, cluster: str) -> str:
     return lockfile.renewed(both, blobs, text, cluster, str(SPEC)).render()
 
 
-def review_branch(repo: Repo, commit: str) -> str:
-    """Name a branch for a pull request: who, and which commit."""
-    email = repo.run("config", "--get", "user.email", check=False)
-    who = re.sub(r"[^\w.-]+", "-", email.partition("@")[0]).strip("-.") or "me"
-    return f"dbx/{who}/{commit[:7]}"
-
-
-def pull_request_link(repo: Repo, to: Destination, source: str) -> str:
-    """Where to open the pull request in a browser; empty when the host is not a known one."""
-    url = repo.run("remote", "get-url", "--push", to.remote, check=False)
-    found = re.match(
-        r"(?:\w+://)?(?:[^@/]*@)?(?:ssh\.)?([\w.-]+?)(?::\d+)?[:/]+(.+?)(?:\.git)?/?$", url
-    )
-    if not found or found[1] not in _WEB:
-        return ""
-    path = found[2]
-    if found[1] == "dev.azure.com" and path.startswith("v3/"):
-        path = "{1}/{2}/_git/{3}".format(*path.split("/"))
-    return _WEB[found[1]].format(
-        path=path, source=quote(source, safe=""), target=quote(to.branch, safe="")
-    )
-
-
 @dataclass(frozen=True)
 class Push:
     """Publish a commit, on top of what is at the remote already."""
@@ -301,7 +276,7 @@ def publish_branch(
             return replace(done, commit=ahead.tip or head, theirs=0) if not dry_run else done
         if to_branch or (tried and tried.tip == ahead.tip):
             # The remote did not move, so it was not that: it refuses.
-            return (yield from _for_review(repo, to, done, said))
+            return (yield from _for_review(repo, to, ahead, said))
         tried, commit = ahead, head
         if ahead.theirs:
             rebasing = rebase(repo, ahead, to, cluster)
@@ -318,14 +293,17 @@ def publish_branch(
     )
 
 
-def _for_review(repo: Repo, to: Destination, done: Published, said: str) -> Work[Published]:
-    review = Destination(to.remote, review_branch(repo, done.commit))
-    work = push(repo, done.commit, review)
-    answer = yield from waiting(work, str(review), "publishing")
+def _for_review(repo: Repo, to: Destination, ahead: Ahead, said: str) -> Work[Published]:
+    done = Published(to.remote, to.branch, ahead.head, ahead.commits, said=said)
+    listing = repo.ask("ls-remote", "--heads", "--", to.remote, "refs/heads/dbx/*")
+    listed = yield from waiting(listing, to.remote, "looking for a branch that waits")
+    branch = branch_for(repo, ahead.head, ahead.tip, _reached(listed, to).text)
+    review = Destination(to.remote, branch)
+    answer = yield from waiting(push(repo, ahead.head, review), str(review), "publishing")
     if answer.code:
         raise GitError(f"{to.remote} refuses these commits: {said or _refusal(answer)}")
-    link = pull_request_link(repo, to, review.branch)
-    return replace(done, review=review.branch, link=link, said=said, theirs=0)
+    asking = request_review(repo, to.remote, branch, to.branch, ahead.commits)
+    return replace(done, review=(yield from asking))
 
 
 def _refusal(answer: Answer) -> str:

@@ -171,7 +171,8 @@ def publish(
 
     Commits that others published meanwhile stay: ours are put on top of them. Nothing is ever
     forced, and neither files nor what is staged change here. When the remote does not take commits
-    on the branch itself, they go to a branch of their own, for a pull request.
+    on the branch itself, they go to a branch of their own, and where you are signed in a pull
+    request is opened for it; later ones go there too, until it is merged.
 
     Args:
         branch: Publish to a branch of its own right away.

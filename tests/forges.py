@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -43,8 +46,13 @@ SIGN_IN = Answer(
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[Asked], Answer]) -> Iterator[tuple[str, list[Asked]]]:
-    """Serve on loopback; gives the address, and all that was asked so far."""
+def serving(
+    answer: Callable[[Asked], Answer], repository: tuple[str, Path] | None = None
+) -> Iterator[tuple[str, list[Asked]]]:
+    """Serve on loopback; gives the address, and all that was asked so far.
+
+    ``repository`` is the path of a bare one and its folder: git can fetch and push there.
+    """
     asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,6 +61,9 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[tuple[str, list[Asked
         def _do(self) -> None:
             parts = urlsplit(self.path)
             length = int(self.headers.get("Content-Length") or 0)
+            if repository and parts.path.startswith(f"/{repository[0]}/"):
+                self._git(parts.path.removeprefix(f"/{repository[0]}"), parts.query, length)
+                return
             body = json.loads(self.rfile.read(length)) if length else None
             query = dict(parse_qsl(parts.query))
             request = Asked(self.command, parts.path, query, dict(self.headers), body)
@@ -63,6 +74,35 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[tuple[str, list[Asked
             for name, value in {"Content-Type": kind, **given.headers}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def _git(self, path: str, query: str, length: int) -> None:
+            assert repository
+            env = {
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "GIT_PROJECT_ROOT": str(repository[1]),
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "REQUEST_METHOD": self.command,
+                "REMOTE_USER": "somebody",  # who may push
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "CONTENT_LENGTH": str(length),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            }
+            done = subprocess.run(
+                ["git", "http-backend"],
+                env={**os.environ, **env},
+                input=self.rfile.read(length),
+                capture_output=True,
+                check=True,
+            )
+            head, _, data = done.stdout.partition(b"\r\n\r\n")
+            said = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+            self.send_response(int(said.pop("Status", "200").split()[0]))
+            for name, value in {**said, "Content-Length": str(len(data))}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
 
@@ -103,6 +143,7 @@ class GitHubHost(Looked):
         self.busy = 0  # so many requests are answered with 429 first
         self.steps = 3
         self.store = ""
+        self.branch, self.event = "main", "push"
 
     def _run(self, number: int, commit: str, status: str, conclusion: str | None) -> Any:
         return {
@@ -111,8 +152,8 @@ class GitHubHost(Looked):
             "workflow_id": 7,
             "name": "sync-workspace",
             "head_sha": commit,
-            "head_branch": "main",
-            "event": "push",
+            "head_branch": self.branch,
+            "event": self.event,
             "status": status,
             "conclusion": conclusion,
             "html_url": f"https://example.org/runs/{number}",
@@ -126,6 +167,7 @@ class GitHubHost(Looked):
         match asked.path.removeprefix("/api/v3/repos/owner/thing/actions").split("/")[1:]:
             case ["runs"]:
                 assert asked.query["head_sha"] == self.commit
+                assert asked.query["branch"] == self.branch
                 self.looks += 1
                 if self.looks == 1:  # the push was only just taken
                     return Answer({"total_count": 0, "workflow_runs": []})

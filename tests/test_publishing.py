@@ -14,8 +14,6 @@ from dbx_magic import lockfile
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import ConflictError, GitError
 from dbx_magic.events import Event, Planned, drive
-from dbx_magic.publishing import Destination, pull_request_link
-from dbx_magic.repo import Repo
 from dbx_magic.verbs import perform
 
 
@@ -170,7 +168,7 @@ def test_a_conflict_is_told_by_its_files_and_nothing_is_published(
         do(mine, "publish")
     assert (state(mine), tip(remote)) == (before, there)
     done = do(mine, "publish", branch=True)
-    assert tip(remote, done.review) == git(mine, "rev-parse", "HEAD")
+    assert tip(remote, done.review.branch) == git(mine, "rev-parse", "HEAD")
 
 
 def test_a_remote_that_moves_while_we_push_is_tried_again(
@@ -190,8 +188,8 @@ def test_a_protected_branch_gets_a_branch_for_a_pull_request(mine: Path, remote:
     before = tip(remote)
     commit = edit(mine, "workspace/greet.py", "print(2)\n")
     done = do(mine, "publish")
-    assert done.review == f"dbx/ada/{commit[:7]}"
-    assert (tip(remote, done.review), tip(remote)) == (commit, before)
+    assert done.review.branch == f"dbx/ada/{commit[:7]}"
+    assert (tip(remote, done.review.branch), tip(remote)) == (commit, before)
     words = [line.text for line in done.view()]
     assert "main is protected" in words[1]
     assert words[2] == "Open a pull request into main"
@@ -257,42 +255,6 @@ def test_refusals(git_project: Path, tmp_path: Path) -> None:
     git(git_project, "switch", "-q", "--detach")
     with pytest.raises(GitError, match="detached"):
         do(git_project, "publish")
-
-
-QUOTED = "dbx%2Fa%2F1"
-
-
-@pytest.mark.parametrize(
-    ("url", "link"),
-    [
-        (
-            "https://github.com/o/r.git",
-            f"https://github.com/o/r/compare/main...{QUOTED}?expand=1",
-        ),
-        ("git@github.com:o/r.git", f"https://github.com/o/r/compare/main...{QUOTED}?expand=1"),
-        (
-            "ssh://git@gitlab.com/g/s/r.git",
-            (
-                f"https://gitlab.com/g/s/r/-/merge_requests/new?merge_request%5Bsource_branch%5D={QUOTED}"
-                "&merge_request%5Btarget_branch%5D=main"
-            ),
-        ),
-        (
-            "https://me@dev.azure.com/o/p/_git/r",
-            f"https://dev.azure.com/o/p/_git/r/pullrequestcreate?sourceRef={QUOTED}&targetRef=main",
-        ),
-        (
-            "git@ssh.dev.azure.com:v3/o/p/r",
-            f"https://dev.azure.com/o/p/_git/r/pullrequestcreate?sourceRef={QUOTED}&targetRef=main",
-        ),
-        ("/somewhere/r.git", ""),
-        ("https://git.example.org/r.git", ""),
-    ],
-)
-def test_where_to_open_the_pull_request(git_project: Path, url: str, link: str) -> None:
-    git(git_project, "remote", "add", "origin", url)
-    to = Destination("origin", "main")
-    assert pull_request_link(Repo(git_project), to, "dbx/a/1") == link
 
 
 KILLER = """

@@ -365,14 +365,20 @@ export interface ICommittedFile {
   symbol: '+' | '~' | '−';
 }
 
+export interface IReview {
+  branch: string;
+  request: string;
+  link: string;
+  was_open: boolean;
+}
+
 export interface IPublished {
   remote: string;
   branch: string;
   commit: string;
   commits: string[];
   theirs: number;
-  review: string;
-  link: string;
+  review: IReview | null;
   said: string;
   dry_run: boolean;
 }

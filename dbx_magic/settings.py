@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -18,6 +19,12 @@ else:
     import tomli as tomllib
 
 LOCAL = "local"
+# Numbers of Databricks' drift metrics that may have a limit; of a test it is the statistic.
+DRIFT = (
+    *("js_distance", "ks_test", "wasserstein_distance", "population_stability_index"),
+    *("chi_squared_test", "tv_distance", "l_infinity_distance", "count_delta", "avg_delta"),
+    *("percent_null_delta", "percent_zeros_delta", "percent_distinct_delta"),
+)
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -39,8 +46,26 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Monitor:
+    """How data is watched: in windows of time, which ``window`` says as Spark's intervals do.
+
+    ``time`` is the column that says in which window a row is. Each is compared with ``baseline``, a
+    table or a query, else with the window before. A window violates when a number of its ``drift``
+    is further from 0 than its limit; that is too much when ``violations`` of the last ``of`` do,
+    the latest among them.
+    """
+
+    time: str
+    window: str = "1 day"
+    baseline: str = ""
+    violations: int = 2
+    of: int = 3
+    drift: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
+
+
+@dataclass(frozen=True)
 class Data:
-    """Data that a model is made from: ``source`` is a table, or a query.
+    """Data that a model is made from or makes: ``source`` is a table, or a query.
 
     ``expect`` has what each of its rows must be: a condition of Spark SQL by its name, as in
     Databricks' expectations. ``rows`` is the least number of rows.
@@ -50,6 +75,7 @@ class Data:
     source: str
     rows: int = 1
     expect: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    monitor: Monitor | None = None
 
 
 @dataclass(frozen=True)
@@ -188,13 +214,47 @@ def _volume(path: Path, target: str, volume: str) -> str:
 
 def _data(path: Path, name: str, value: Mapping[str, Any]) -> Data:
     place = f"data.{name}."
+    value = dict(value)
+    monitor = value.pop("monitor", None)
     _check(path, place, value, Data, needs="source")
     for what, condition in value.get("expect", {}).items():
         if not isinstance(condition, str):
             raise ProjectError(
                 f'{path}: "{place}expect.{what}" must be a condition in SQL, not {condition!r}.'
             )
-    return Data(name, **value)
+    if monitor is None:
+        return Data(name, **value)
+    if not _TABLE.fullmatch(value["source"]):
+        raise ProjectError(
+            f'{path}: "{place}source" must be a table\'s name to be monitored.',
+            "The metrics are written beside that table; a view of it can have any query.",
+        )
+    return Data(name, **value, monitor=_monitor(path, f"{place}monitor", monitor))
+
+
+def _monitor(path: Path, place: str, value: object) -> Monitor:
+    if not isinstance(value, dict):
+        raise ProjectError(f'{path}: "{place}" must be a table.')
+    _check(path, f"{place}.", value, Monitor, needs="time")
+    for metric, limit in value.get("drift", {}).items():
+        if metric not in DRIFT:
+            near = difflib.get_close_matches(metric, DRIFT, 1)
+            hint = f'Did you mean "{near[0]}"?' if near else f"There are: {', '.join(DRIFT)}."
+            raise ProjectError(f'{path}: "{place}.drift.{metric}" is no metric of drift.', hint)
+        if not isinstance(limit, int | float) or isinstance(limit, bool) or not limit >= 0:
+            raise ProjectError(f'{path}: "{place}.drift.{metric}" must be a number, 0 or more.')
+    found = Monitor(**value)
+    if not _WINDOW.fullmatch(found.window):
+        raise ProjectError(
+            f'{path}: "{place}.window" is {found.window!r}, which is no window of time.',
+            'Write "1 day", say, or "30 minutes", "6 hours", "2 weeks".',
+        )
+    if not 1 <= found.violations <= found.of:
+        raise ProjectError(
+            f'{path}: "{place}.violations" is {found.violations}, of {found.of} windows.',
+            'It must be at least 1, and no more than "of".',
+        )
+    return found
 
 
 def _model(path: Path, value: object) -> Model:
@@ -215,6 +275,9 @@ def _metric(path: Path, name: str, value: Mapping[str, Any]) -> Metric:
         )
     return Metric(name, **value)
 
+
+_TABLE = re.compile(r"(?:\w+|`[^`]+`)(?:\.(?:\w+|`[^`]+`)){0,2}")
+_WINDOW = re.compile(r"[1-9]\d* (?:minute|hour|day|week)s?")
 
 # What each type of a setting is in TOML, and in words.
 _KINDS: tuple[tuple[str, tuple[type, ...], str], ...] = (

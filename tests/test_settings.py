@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from dbx_magic.errors import ProjectError, UsageError
-from dbx_magic.settings import Data, Metric, Model, Settings, read_settings
+from dbx_magic.settings import Data, Metric, Model, Monitor, Settings, read_settings
+
+MONITOR = "[data.b]\nsource = 'b'\n[data.b.monitor]\n"
 
 
 def read(folder: Path, text: str) -> Settings:
@@ -63,6 +65,18 @@ def test_the_local_target_is_always_there(tmp_path: Path) -> None:
         ("[data.birds]\nsource = 'b'\nrows = true", '"data.birds.rows" must be a whole number'),
         ("[data.birds]\nsource = 'b'\nexpect = {ok = 1}", '"data.birds.expect.ok" must be a cond'),
         ("[data.birds]\nname = 'b'", '"data.birds.name" is not a setting'),
+        ("[data.b]\nsource = 'b'\nmonitor = 'day'", '"data.b.monitor" must be a table'),
+        (MONITOR, '"data.b.monitor.time" is missing'),
+        (MONITOR + "time = 't'\nwindows = '1 day'", r'monitor.window"\?'),
+        (MONITOR + "time = 't'\nwindow = 'daily'", "'daily', which is no window of time"),
+        (MONITOR + "time = 't'\nviolations = 4", r'violations" is 4, of 3 windows'),
+        (MONITOR + "time = 't'\ndrift = {js = 1}", r'"data.b.monitor.drift.js" is no metric'),
+        (MONITOR + "time = 't'\ndrift = {ks_test = '1'}", 'drift.ks_test" must be a number'),
+        (MONITOR + "time = 't'\ndrift = {ks_test = -1}", 'drift.ks_test" must be a number'),
+        (
+            "[data.b]\nsource = 'select 1'\nmonitor = {time = 't'}",
+            '"data.b.source" must be a table\'s name to be monitored',
+        ),
         ("model = 'm'", '"model" must be a table'),
         ("[model]\ntrain = 'train'", '"model.name" is missing'),
         ("[model]\nname = 'm'\nmetrics = {auc = {}}", '"model.metrics.auc" must have "min" or'),
@@ -85,3 +99,12 @@ def test_data_and_the_model_made_from_it(tmp_path: Path) -> None:
     assert settings.data == (Data("birds", "main.birds", 300, {"heavy": "mass > 0"}),)
     metrics = (Metric("accuracy", min=0.9, worse=0.02), Metric("loss", max=1))
     assert settings.model == Model("birds", "train", metrics=metrics)
+
+
+def test_data_that_is_monitored(tmp_path: Path) -> None:
+    text = "[data.b]\nsource = 'main.`odd-one`.b'\n[data.b.monitor]\ntime = 'at'\n"
+    (data,) = read(tmp_path, text).data
+    assert data.monitor == Monitor("at", "1 day", "", 2, 3, {})
+    more = "window = '2 hours'\nviolations = 1\nof = 1\ndrift = {js_distance = 0.2}\n"
+    (data,) = read(tmp_path, text + more).data
+    assert data.monitor == Monitor("at", "2 hours", "", 1, 1, {"js_distance": 0.2})

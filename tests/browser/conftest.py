@@ -74,7 +74,7 @@ def serve(wheel: Path, home: Path) -> Iterator[Lab]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    base = "/user/ada%40example.org"  # as under JupyterHub
+    base = "/user/ada%20l%40example.org"  # as under JupyterHub
     started = Lab(f"http://127.0.0.1:{port}{base}", secrets.token_hex(16), root)
     log = home / "server.log"
     with log.open("wb") as output:
@@ -84,6 +84,7 @@ def serve(wheel: Path, home: Path) -> Iterator[Lab]:
                 *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
                 f"--ServerApp.base_url={base}/",
                 *(f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"),
+                "--JupyterNotebookApp.expose_app_in_browser=True",
             ],
             stdout=output,
             stderr=output,
@@ -136,14 +137,24 @@ def chromium(executable: str) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """A fresh page."""
+def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A fresh page; the kernels that were started in it end with it."""
+    lab = request.getfixturevalue("lab") if "lab" in request.fixturenames else None
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.set_default_timeout(60_000)
     expect.set_options(timeout=60_000)  # a loaded machine is slow, not wrong
     yield page
+    if lab:
+        _end_kernels(lab, page)
     context.close()
+
+
+def _end_kernels(lab: Lab, page: Page) -> None:
+    page.goto("about:blank")  # a notebook would say that its kernel has died
+    token = {"Authorization": f"token {lab.token}"}
+    for kernel in page.request.get(f"{lab.url}/api/kernels", headers=token).json():
+        page.request.delete(f"{lab.url}/api/kernels/{kernel['id']}", headers=token)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,11 @@ from dbx_magic.dbx import Dbx
 from dbx_magic.events import drive
 from dbx_magic.verbs import perform
 
+KERNEL_IS_IDLE = (
+    "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
+    " === 'idle'"
+)
+
 
 def press(place: Locator, name: str) -> None:
     place.get_by_role("button", name=name, exact=True).click()
@@ -23,7 +28,7 @@ def press(place: Locator, name: str) -> None:
 def run(lab: Any, page: Page) -> Any:
     """Run cells in the project's notebook; gives the panel that the last one shows."""
 
-    def run(project: Path, *cells: str) -> Locator:
+    def run(project: Path, *cells: str, notebook_7: bool = False) -> Locator:
         path = project / "notebooks" / "train.ipynb"
         notebook = json.loads(path.read_text())
         one = notebook["cells"][0]
@@ -32,8 +37,9 @@ def run(lab: Any, page: Page) -> Any:
             for number, source in enumerate(("%load_ext dbx_magic", *cells))
         ]
         path.write_text(json.dumps(notebook))
-        page.goto(lab.notebook(project))
-        expect(page.get_by_role("contentinfo")).to_contain_text("| Idle")
+        alone = f"{lab.url}/notebooks/{path.relative_to(lab.root)}?token={lab.token}"
+        page.goto(alone if notebook_7 else lab.notebook(project))
+        page.wait_for_function(KERNEL_IS_IDLE)
         page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:run-all-cells') }")
         panel = page.locator(".dbx-panel").last
         expect(panel).to_be_visible()
@@ -241,6 +247,27 @@ def test_push_with_the_keyboard_alone(page: Page, hello: Path, run: Any, shot: A
     shot("sent")
     tab_to(panel, "Dismiss")
     expect(panel.get_by_role("button", name="Apply", exact=True)).to_be_hidden()
+
+
+def test_notebook_7(page: Page, hello: Path, run: Any, shot: Any) -> None:
+    """Every panel opens there, in both themes, and can be worked with."""
+    page.set_viewport_size({"width": 1280, "height": 2400})
+    dbx = Dbx(hello)
+    drive(perform(dbx, "commit", {"message": "Start"}), lambda _: None)
+    dbx.close()
+    names = ("clusters", "commit", "history", "spec", "push")
+    push = run(hello, *(f"%dbx ui {name}" for name in names), notebook_7=True)
+    expect(page.locator(".dbx-panel")).to_have_count(len(names))
+    expect(push.locator(".dbx-diff")).to_be_visible()
+    shot("light")
+    choose_theme(page, "JupyterLab Dark")
+    shot("dark")
+    push.get_by_role("button", name="Refresh").focus()
+    tab_to(push, "Apply")
+    page.keyboard.press("Enter")
+    expect(push.get_by_role("status")).to_contain_text("sent (")
+    assert has_keyboard(push)
+    choose_theme(page, "JupyterLab Light")
 
 
 def test_accessible(page: Page, hello: Path, run: Any, unavailable: Any) -> None:

@@ -92,6 +92,14 @@ async def test_without_the_token(
 async def test_a_page_needs_jupyters_own_header(browser: Fetch) -> None:
     """A form on a foreign page is sent with the browser's cookies; it is refused all the same."""
     assert (await browser()).code == 403
+    assert (await browser(**{"X-XSRFToken": "guessed"})).code == 403
+
+
+async def test_cookies_are_enough_for_a_page_of_jupyters_own(browser: Fetch, dbx: Dbx) -> None:
+    """Under JupyterHub a page may have no token."""
+    answer = await browser(**{"X-XSRFToken": "abc"})
+    assert answer.code == 200
+    assert b'"result"' in answer.body
 
 
 async def test_a_foreign_page_is_refused(browser: Fetch) -> None:

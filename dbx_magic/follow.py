@@ -253,6 +253,8 @@ class _Following:
 
 def _deploys(run: PipelineRun, target: str) -> bool:
     """Whether a run has deployed to a target, by the names that our pipelines give their parts."""
+    if run.state == "interrupted":
+        return False  # the steps that never began are in no record
     stages = {re.sub(r"\W", "_", target), f"Push to {target}", f"Cluster on {target}"}
     jobs = {f"sync-workspace:{target}", f"create-cluster:{target}"}
     states = {step.state for step in run.steps if step.stage in stages or step.name in jobs}

@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -76,8 +76,17 @@ class LocalRemote:
     def runs(self, commit: str, branch: str = "") -> list[PipelineRun]:
         """The runs of a commit, oldest first; of all branches that it was pushed to."""
         del branch
-        found = [self.run(int(path.stem)) for path in self._runs.glob("*.json")]
-        return sorted((run for run in found if run.commit == commit), key=lambda run: run.number)
+        return [run for run in self._all() if run.commit == commit]
+
+    def interrupted(self, branch: str) -> set[str]:
+        """The pipelines whose last run of a branch was killed, so that its work is not done."""
+        last = {run.pipeline: run for run in self._all() if run.branch == branch}
+        return {name for name, run in last.items() if run.state == "interrupted"}
+
+    def _all(self) -> list[PipelineRun]:
+        return [
+            self.run(number) for number in sorted(int(p.stem) for p in self._runs.glob("*.json"))
+        ]
 
     def log(self, run: PipelineRun, key: str) -> str:
         """What a run said so far; all its steps have one log."""
@@ -85,17 +94,20 @@ class LocalRemote:
         return self.log_path(run.number).read_text(encoding="utf-8", errors="replace")
 
     def run(self, number: int) -> PipelineRun:
-        """One run; one whose process was killed counts as interrupted."""
+        """One run; one whose process was killed counts as interrupted, and so does its step."""
+        run = self._read(number)
+        if run.is_over or self._is_held(number):
+            return run
+        run = self._read(number)  # it may have ended between the two looks
+        if run.is_over:
+            return run
+        steps = (one if one.is_over else replace(one, state="interrupted") for one in run.steps)
+        return replace(run, state="interrupted", steps=tuple(steps))
+
+    def _read(self, number: int) -> PipelineRun:
         content = json.loads((self._runs / f"{number}.json").read_text(encoding="utf-8"))
         content["steps"] = tuple(StepRun(**step) for step in content["steps"])
-        run = PipelineRun(**content)
-        if not run.is_over and not self._is_held(number):
-            # It may have ended between the two looks.
-            again = json.loads((self._runs / f"{number}.json").read_text(encoding="utf-8"))
-            if again["state"] in ("queued", "running"):
-                return PipelineRun(**{**content, "state": "interrupted"})
-            return self.run(number)
-        return run
+        return PipelineRun(**content)
 
     def log_path(self, number: int) -> Path:
         """Where what a run says is written."""
@@ -105,8 +117,11 @@ class LocalRemote:
         """Keep a run as it is now."""
         write(self._runs / f"{run.number}.json", json.dumps(asdict(run)))
 
-    def new_run(self, pipeline: str, commit: str, branch: str) -> PipelineRun:
-        """Begin a run, with the next number."""
+    def new_run(self, pipeline: str, commit: str, branch: str) -> tuple[PipelineRun, TextIO]:
+        """Begin a run, with the next number.
+
+        It is under way for as long as the file is open, here or in a process that it was left to.
+        """
         self._runs.mkdir(exist_ok=True)
         number = 1 + max((int(path.stem) for path in self._runs.glob("*.log")), default=0)
         while True:
@@ -115,9 +130,11 @@ class LocalRemote:
             except FileExistsError:
                 number += 1
                 continue
+            held = self._held(number).open("w")
+            hold(held.fileno())
             run = PipelineRun(number, pipeline, commit, branch)
             self.save(run)
-            return run
+            return run, held
 
     @contextlib.contextmanager
     def checkout(self, run: PipelineRun) -> Iterator[Path]:
@@ -125,42 +142,35 @@ class LocalRemote:
         for left in self._runs.glob("*.tree"):
             if not self._is_held(int(left.stem)):
                 shutil.rmtree(left, ignore_errors=True)
-        self.repo.run("worktree", "prune")
         folder = self._runs / f"{run.number}.tree"
         folder.mkdir()
         try:
             tree = folder / "s"
-            self.repo.run("worktree", "add", "--quiet", "--detach", str(tree), run.commit)
+            # Not a work tree of this repository, which would have to be told when it is gone.
+            self.repo.run("clone", "--quiet", "--shared", "--no-checkout", ".", str(tree))
+            Repo(tree).run("checkout", "--quiet", "--detach", run.commit)
             yield tree
         finally:
-            self.repo.run("worktree", "remove", "--force", str(folder / "s"), check=False)
             shutil.rmtree(folder, ignore_errors=True)
 
-    @contextlib.contextmanager
-    def holding(self, number: int) -> Iterator[None]:
-        """Show that the process of a run is alive."""
-        with (self._runs / f"{number}.held").open("w") as file:
-            _wait_for(file)
-            yield
+    def _held(self, number: int) -> Path:
+        return self._runs / f"{number}.held"
 
     def _is_held(self, number: int) -> bool:
+        """Whether the process of a run is alive."""
         try:
-            with (self._runs / f"{number}.held").open("r+") as file:
+            with self._held(number).open("r+") as file:
                 return not _got(file)
         except FileNotFoundError:
-            return True  # it was only just begun
+            return False
 
     @contextlib.contextmanager
     def turn(self, pipeline: str) -> Iterator[None]:
         """Wait until no other run of this pipeline is under way."""
         with (self._runs / f"{pipeline}.turn").open("w") as file:
-            _wait_for(file)
+            while not _got(file):
+                time.sleep(0.1)
             yield
-
-
-def _wait_for(file: TextIO) -> None:
-    while not _got(file):
-        time.sleep(0.1)
 
 
 def _got(file: TextIO) -> bool:

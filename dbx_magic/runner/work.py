@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,6 +24,12 @@ from .azure import Stage, Step, Unsupported, stages_of
 
 _MACRO = re.compile(r"\$\(([\w.]+)\)")
 _LOG = "log"  # all steps have one
+# A step whose run is killed must not go on: it learns of it by its input, which ends then.
+_STEP = """
+exec 3<&0 </dev/null
+{ read -r -u 3; kill -9 0; } >/dev/null 2>&1 &
+exec bash --noprofile --norc "$0" 3<&-
+"""
 _GROUP = re.compile(r"databricks_cli(_.*)?")
 
 
@@ -44,11 +51,7 @@ def read_pipeline(repo: Repo, commit: str, path: str) -> Any:
 def run_pipeline(remote: LocalRemote, run: PipelineRun, path: str, echo: TextIO | None) -> None:
     """Run a pipeline to its end; the record says how it went, the log what was said."""
     log = remote.log_path(run.number)
-    with (
-        remote.holding(run.number),
-        remote.turn(run.pipeline),
-        log.open("w", encoding="utf-8") as file,
-    ):
+    with remote.turn(run.pipeline), log.open("w", encoding="utf-8") as file:
         _Work(remote, run, _Log(file, echo)).all(path)
 
 
@@ -98,8 +101,8 @@ class _Work:
             self._ended[stage.name] = False
             return
         variables = {**self._group(stage), **stage.variables}
-        with self._remote.checkout(self._run) as tree:
-            self._ended[stage.name] = self._steps(stage, variables, tree)
+        with self._remote.checkout(self._run) as tree, _leash() as leash:
+            self._ended[stage.name] = self._steps(stage, variables, tree, leash)
         if stage.environment and self._ended[stage.name]:
             words = f"Deployed to {stage.environment} by {self._run.title}"
             self._remote.repo.mark_deployed(self._run.commit, stage.environment, words)
@@ -114,7 +117,7 @@ class _Work:
             self._log.secrets.add(server.token)
         return found
 
-    def _steps(self, stage: Stage, variables: Mapping[str, str], tree: Path) -> bool:
+    def _steps(self, stage: Stage, variables: Mapping[str, str], tree: Path, leash: int) -> bool:
         good = True
         for step in stage.steps:
             if step.when == ("failed()" if good else "succeeded()"):
@@ -124,7 +127,7 @@ class _Work:
             before = self._run.steps
             self._save(steps=(*before, entry))
             self._log.say(f"◐ {stage.name}: {step.name}")
-            code = self._step(step, variables, tree)
+            code = self._step(step, variables, tree, leash)
             took = round(time.monotonic() - begun, 1)
             ended: State = "failed" if code else "succeeded"
             self._save(steps=(*before, replace(entry, state=ended, seconds=took)))
@@ -132,7 +135,7 @@ class _Work:
             good = good and (code == 0 or step.keep_going)
         return good
 
-    def _step(self, step: Step, variables: Mapping[str, str], tree: Path) -> int:
+    def _step(self, step: Step, variables: Mapping[str, str], tree: Path, leash: int) -> int:
         if step.say:
             self._log.say(step.say)
             return 0
@@ -144,25 +147,24 @@ class _Work:
         # In a file, like Azure: what is on a command line every process can read.
         script = tree.parent / "script.sh"
         script.write_text(filled(step.script), encoding="utf-8")
-        process = subprocess.Popen(
-            ["bash", "--noprofile", "--norc", str(script)],
+        with subprocess.Popen(
+            ["bash", "--noprofile", "--norc", "-c", _STEP, str(script)],
             cwd=tree / filled(step.folder),
             env=env,
-            stdin=subprocess.DEVNULL,
+            stdin=leash,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
-        )
-        try:
-            for line in process.stdout or ():
-                self._log.say(line)
-            return process.wait()
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        ) as process:
+            try:
+                for line in process.stdout or ():
+                    self._log.say(line)
+                return process.wait()
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def _environment(self, variables: Mapping[str, str], tree: Path) -> dict[str, str]:
         """What Azure hands to a script; secrets only where ``env:`` asks for them."""
@@ -188,3 +190,14 @@ class _Work:
             "BUILD_SOURCESDIRECTORY": str(tree),
             "SYSTEM_DEFAULTWORKINGDIRECTORY": str(tree),
         }
+
+
+@contextlib.contextmanager
+def _leash() -> Iterator[int]:
+    """Give an input that ends with this process; what steps left running ends with their stage."""
+    theirs, ours = os.pipe()
+    try:
+        yield theirs
+    finally:
+        os.close(ours)
+        os.close(theirs)

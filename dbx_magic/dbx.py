@@ -15,6 +15,7 @@ from .events import Note, Work
 from .project import Project
 from .repo import Repo
 from .settings import LOCAL
+from .tracking import Tracking
 from .workspace import Json, Workspace
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ class Dbx:
             self.close()
             known = self._workspace = Workspace(login)
         return known
+
+    @property
+    def tracking(self) -> Tracking:
+        """MLflow of that workspace."""
+        return Tracking(self.workspace.rest)
 
     def _local_login(self) -> Login:
         server = local_process.find()

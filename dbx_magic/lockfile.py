@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from .errors import ProjectError
@@ -94,6 +95,19 @@ def renewed(
 
 def _below(folder: str, blobs: Mapping[str, str]) -> dict[str, str]:
     return {path: blob for path, blob in blobs.items() if path.startswith(folder)}
+
+
+def read(root: Path) -> Lock:
+    """``dbx.lock`` of the project in ``root`` as it is on disk; an empty one where there is none.
+
+    Raises:
+        ProjectError: it cannot be read.
+    """
+    try:
+        text = (root / NAME).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Lock()
+    return parse(text)
 
 
 def parse(text: str, where: str = NAME) -> Lock:

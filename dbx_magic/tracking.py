@@ -13,6 +13,9 @@ from typing import Any
 from .errors import NotFoundError
 from .rest import Rest
 
+# The aliases and the tag by which a model's versions are known.
+CHAMPION, PREVIOUS = "champion", "previous"
+VALIDATED, PASSED = "dbx.validated", "passed"
 _TRACKING = "2.0/mlflow"
 _UNITY_CATALOG = "2.0/mlflow/unity-catalog"
 
@@ -61,9 +64,13 @@ class Tracking:
         )
 
     def describe_run(
-        self, run_id: str, tags: Mapping[str, str], data: Mapping[str, tuple[str, str]]
+        self,
+        run_id: str,
+        tags: Mapping[str, str],
+        digests: Mapping[str, str],
+        sources: Mapping[str, str],
     ) -> None:
-        """Say of a run where its code and data are from; ``data`` is source and digest by name."""
+        """Say of a run where its code is from, and which data by name it was trained on."""
         for name, value in tags.items():
             body = {"run_id": run_id, "key": name, "value": value}
             self._rest.post(f"{_TRACKING}/runs/set-tag", body, safe=True)
@@ -73,11 +80,11 @@ class Tracking:
                     "name": name,
                     "digest": digest,
                     "source_type": "spark",
-                    "source": json.dumps({"source": source}),
+                    "source": json.dumps({"source": sources[name]}),
                 },
                 "tags": [{"key": "mlflow.data.context", "value": "training"}],
             }
-            for name, (source, digest) in data.items()
+            for name, digest in digests.items()
         ]
         if datasets:
             inputs = {"run_id": run_id, "datasets": datasets}

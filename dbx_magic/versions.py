@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -210,9 +209,7 @@ def _fill(dbx: Dbx, draft: Draft, conversions: Conversions) -> Lock:
 
 
 def _lock(dbx: Dbx, draft: Draft) -> Lock:
-    before = Lock()
-    with contextlib.suppress(FileNotFoundError):
-        before = lockfile.parse((dbx.project.root / lockfile.NAME).read_text(encoding="utf-8"))
+    before = lockfile.read(dbx.project.root)
     spec = dbx.project.spec_path
     text = spec.read_text(encoding="utf-8-sig") if spec.exists() else None
     cluster = dbx.project.settings.cluster

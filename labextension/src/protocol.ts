@@ -16,7 +16,7 @@ export interface IArguments {
   events: { cluster?: string; rows?: number };
   logs: { log?: 'driver' | 'stdout' | 'stderr'; cluster?: string; rows?: number };
   libraries: { cluster?: string };
-  spec: { action?: 'show' | 'from'; cluster?: string; dry_run?: boolean; force?: boolean };
+  spec: { action?: 'show' | 'from' | 'offers'; cluster?: string; dry_run?: boolean; force?: boolean };
   convert: { paths?: string[]; to?: string; into?: string; check?: boolean; stdout?: boolean; force?: boolean };
   push: { paths?: string[]; dry_run?: boolean; force?: boolean; prune?: boolean; watch?: boolean; to?: string; expect?: string };
   pull: { paths?: string[]; dry_run?: boolean; force?: boolean; to?: string; expect?: string };
@@ -26,6 +26,9 @@ export interface IArguments {
   spark: { cluster?: string };
   run: { notebook: string; parameter?: Record<string, string> | null; matrix?: Record<string, string> | null; as_job?: boolean; cluster?: string };
   remote: { mode: 'on' | 'off'; language?: 'python' | 'sql' | 'scala' | 'r' | null };
+  track: { notebook?: string; parameter?: Record<string, string> | null; run?: string; cluster?: string };
+  validate: { version?: string; cluster?: string };
+  promote: { version?: string; force?: boolean; dry_run?: boolean; expect?: string };
   commit: { message: string; publish?: boolean; dry_run?: boolean; expect?: string };
   publish: { branch?: boolean; dry_run?: boolean; expect?: string };
   history: { name?: string; rows?: number };
@@ -54,7 +57,7 @@ export interface IResults {
   events: ({ type: 'Events'; view: ILine[] } & IEvents);
   logs: ({ type: 'Log'; view: ILine[] } & ILog);
   libraries: ({ type: 'Libraries'; view: ILine[] } & ILibraries);
-  spec: ({ type: 'SpecFile'; view: ILine[] } & ISpecFile);
+  spec: ({ type: 'SpecFile'; view: ILine[] } & ISpecFile) | ({ type: 'WorkspaceOffers'; view: ILine[] } & IWorkspaceOffers);
   convert: ({ type: 'Sources'; view: ILine[] } & ISources) | ({ type: 'Checked'; view: ILine[] } & IChecked);
   push: ({ type: 'Pushed'; view: ILine[] } & IPushed);
   pull: ({ type: 'Pulled'; view: ILine[] } & IPulled);
@@ -64,6 +67,9 @@ export interface IResults {
   spark: ({ type: 'Connected'; view: ILine[] } & IConnected);
   run: ({ type: 'Ran'; view: ILine[] } & IRan) | ({ type: 'Matrix'; view: ILine[] } & IMatrix);
   remote: ({ type: 'RemoteMode'; view: ILine[] } & IRemoteMode);
+  track: ({ type: 'Tracked'; view: ILine[] } & ITracked);
+  validate: ({ type: 'Validated'; view: ILine[] } & IValidated);
+  promote: ({ type: 'Promoted'; view: ILine[] } & IPromoted);
   commit: ({ type: 'Committed'; view: ILine[] } & ICommitted);
   publish: ({ type: 'Published'; view: ILine[] } & IPublished);
   history: ({ type: 'History'; view: ILine[] } & IHistory);
@@ -76,11 +82,11 @@ export interface IResults {
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
-export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'cells', 'spark', 'run', 'remote', 'commit', 'publish', 'history', 'compare', 'rollback', 'pipeline', 'follow', 'ship', 'local', 'demo'] as const;
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'cells', 'spark', 'run', 'remote', 'track', 'validate', 'promote', 'commit', 'publish', 'history', 'compare', 'rollback', 'pipeline', 'follow', 'ship', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
-export const LASTING: readonly Verb[] = ['rebuild', 'push', 'pull', 'run', 'commit', 'publish', 'rollback', 'pipeline', 'ship'];
+export const LASTING: readonly Verb[] = ['rebuild', 'push', 'pull', 'run', 'track', 'commit', 'publish', 'rollback', 'pipeline', 'ship'];
 
 export type Event =
   | ({ event: 'Note' } & INote)
@@ -239,6 +245,16 @@ export interface ISpecFile {
   remark: string;
 }
 
+export interface IOffered {
+  field: string;
+  value: string;
+  about: string;
+}
+
+export interface IWorkspaceOffers {
+  offered: IOffered[];
+}
+
 export interface ISources {
   written: string[];
   removed: string[];
@@ -358,6 +374,37 @@ export interface IMatrix {
 export interface IRemoteMode {
   cluster: string;
   language: string;
+}
+
+export interface ITracked {
+  run_id: string;
+  model: string;
+  version: string;
+  commit: string;
+  dirty: boolean;
+  data: Record<string, string>;
+  params: Record<string, string>;
+  metrics: Record<string, number>;
+}
+
+export interface ICheck {
+  subject: string;
+  rule: string;
+  passed: boolean;
+  found: string;
+}
+
+export interface IValidated {
+  model: string;
+  version: string;
+  checks: ICheck[];
+}
+
+export interface IPromoted {
+  model: string;
+  version: string;
+  before: string;
+  dry_run: boolean;
 }
 
 export interface ICommittedFile {

@@ -14,6 +14,7 @@ from .dbx import Dbx
 from .drift import told_body
 from .errors import ConflictError, NotFoundError, ProjectError
 from .library import FAILED, INSTALLED, LEAVING, library_name
+from .offered import WorkspaceOffers, offers_of
 from .project import SPEC, write
 from .spec import PLACEHOLDER, SCHEMA, parse_spec, schema, schema_text
 from .view import Block, Diff, Line, Symbol, Table, View, duration
@@ -217,16 +218,17 @@ class SpecFile:
 
 def spec(
     dbx: Dbx,
-    action: Literal["show", "from"] = "show",
+    action: Literal["show", "from", "offers"] = "show",
     cluster: str = "",
     *,
     dry_run: bool = False,
     force: bool = False,
-) -> SpecFile:
+) -> SpecFile | WorkspaceOffers:
     """Show the cluster spec, checked; or write it from a cluster that is there.
 
     Args:
-        action: show, or from: put a cluster under version control that was made by hand.
+        action: show, or from: put a cluster under version control that was made by hand, or
+            offers: list the runtimes, machines and policies of the workspace.
         cluster: With from, the cluster: its name or its id; the picked one when left out.
         dry_run: Only show what would be written.
         force: Overwrite a spec that says something else.
@@ -243,6 +245,9 @@ def spec(
             **({"libraries": list(wanted.libraries)} if wanted.libraries else {}),
         }
         return SpecFile(str(SPEC), _json(body), written=False)
+    if action == "offers":
+        there = dbx.workspace
+        return offers_of(there.spark_versions(), there.node_types(), there.policies())
     found = cluster_meant(dbx, cluster)
     text = _json(_spec_of(found, dbx.workspace.libraries(str(found["cluster_id"]))))
     parse_spec(text, dbx.project.target.cluster, where=f"The spec of {name_of(found)}")

@@ -185,6 +185,11 @@ class TestSpecFromCluster:
         told = json.loads(do(dbx, "spec").text)
         assert told["cluster_name"] == "hello"
 
+    def test_offers_are_told_also_while_the_spec_is_wrong(self, dbx: Dbx, project: Path) -> None:
+        (project / "pipelines" / "config.cluster.json").write_text('{"spark_version": "')
+        offered = {one.value for one in do(dbx, "spec", action="offers").offered}
+        assert {"16.4.x-scala2.12", "Standard_DS3_v2"} <= offered
+
 
 @pytest.mark.parametrize(
     ("key", "words"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dbx_magic.errors import ProjectError
-from dbx_magic.offered import check_node_types, check_policy, check_runtime
+from dbx_magic.offered import check_node_types, check_policy, check_runtime, offers_of
 from dbx_magic.spec import ClusterSpec
 
 BODY = {
@@ -33,6 +33,21 @@ VERSIONS = [
 def with_rules(**rules: Any) -> list[dict[str, Any]]:
     named = {path.replace("__", "."): rule for path, rule in rules.items()}
     return [{"policy_id": "p-1", "name": "Small", "definition": json.dumps(named)}]
+
+
+def test_what_there_is_the_newest_and_the_smallest_first() -> None:
+    large = {"node_type_id": "large", "num_cores": 16.0, "memory_mb": 57344}
+    small = {"node_type_id": "small", "num_cores": 4.0, "memory_mb": 14336}
+    gone = {"node_type_id": "gone", "num_cores": 2.0, "memory_mb": 7168, "is_deprecated": True}
+    found = offers_of(VERSIONS, [large, small, gone], with_rules())
+    assert [(one.field, one.value, one.about) for one in found.offered] == [
+        ("spark_version", "18.0.x-scala2.13", "18.0"),
+        ("spark_version", "17.3.x-scala2.13", "17.3 LTS (includes Apache Spark 4.0.0)"),
+        ("spark_version", "17.3.x-cpu-ml-scala2.13", "17.3 LTS ML"),
+        ("node_type_id", "small", "4 cores, 14 GB"),
+        ("node_type_id", "large", "16 cores, 56 GB"),
+        ("policy_id", "p-1", "Small"),
+    ]
 
 
 def test_runtimes() -> None:

@@ -1,6 +1,7 @@
 import { PathExt } from '@jupyterlab/coreutils';
 import { FileBrowser } from '@jupyterlab/filebrowser';
 
+import { folderOf } from './browsers';
 import { Project } from './project';
 import { symbolOfDifference } from './states';
 
@@ -34,8 +35,7 @@ export class Badges {
         symbols.set(one.path, symbolOfDifference(one))
       );
     }
-    const { path } = browser.model;
-    const folder = browser.model.manager.services.contents.localPath(path);
+    const folder = folderOf(browser);
     browser.node
       .querySelectorAll<HTMLElement>('.jp-DirListing-itemText')
       .forEach(text => {

@@ -12,6 +12,8 @@ import { symbolOf } from './states';
 import { Work } from './work';
 
 export const SHOW = 'dbx-magic:show-panel';
+export const PICK = 'dbx-magic:pick-cluster';
+export const REBUILD = 'dbx-magic:rebuild-cluster';
 
 /** What is in front, what is selected, and where things are shown. */
 export interface IPlace {
@@ -65,6 +67,44 @@ export function addCommands(
     }
   });
 
+  commands.addCommand(PICK, {
+    label: args =>
+      (args.label as string | undefined) ?? trans.__('Pick a Cluster…'),
+    caption: trans.__('Choose the cluster that cells run on'),
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: {
+          cluster: {
+            type: 'string',
+            description: 'Its id; asked for if absent'
+          },
+          label: { type: 'string' },
+          picked: { type: 'boolean' }
+        }
+      }
+    },
+    isEnabled: isReady,
+    isToggled: args => args.picked === true,
+    execute: async args => {
+      const cluster =
+        (args.cluster as string | undefined) ?? (await askCluster());
+      if (cluster) {
+        project.perform('pick', { cluster });
+      }
+    }
+  });
+
+  const askCluster = async (): Promise<string | undefined> => {
+    const { rows } = await project.ask('clusters', {});
+    const names = rows.map(row => `${symbolOf(row.state)} ${row.name}`);
+    const { value } = await InputDialog.getItem({
+      title: trans.__('Pick a Cluster'),
+      items: names
+    });
+    return rows[names.indexOf(value ?? '')]?.cluster_id;
+  };
+
   const save = async (): Promise<void> => {
     const context = place.document()?.context;
     if (project.settings.saveBeforePush && context?.model.dirty) {
@@ -74,7 +114,7 @@ export function addCommands(
 
   return [
     add(
-      'dbx-magic:rebuild-cluster',
+      REBUILD,
       {
         label: trans.__('Rebuild the Cluster…'),
         caption: trans.__('Show what makes the cluster equal to its spec')
@@ -97,25 +137,7 @@ export function addCommands(
       },
       () => project.perform('stop', {})
     ),
-    add(
-      'dbx-magic:pick-cluster',
-      {
-        label: trans.__('Pick a Cluster…'),
-        caption: trans.__('Choose the cluster that cells run on')
-      },
-      async () => {
-        const { rows } = await project.ask('clusters', {});
-        const names = rows.map(row => `${symbolOf(row.state)} ${row.name}`);
-        const { value } = await InputDialog.getItem({
-          title: trans.__('Pick a Cluster'),
-          items: names
-        });
-        const row = rows[names.indexOf(value ?? '')];
-        if (row) {
-          project.perform('pick', { cluster: row.cluster_id });
-        }
-      }
-    ),
+    PICK,
     add(
       'dbx-magic:push-notebooks',
       {

@@ -1,9 +1,11 @@
 import { JupyterFrontEnd } from '@jupyterlab/application';
 import { ISessionContext } from '@jupyterlab/apputils';
 import { DocumentRegistry, DocumentWidget } from '@jupyterlab/docregistry';
+import { FileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { KernelMessage } from '@jupyterlab/services';
 import { Widget } from '@lumino/widgets';
 
+import { eachBrowser, folderOf } from './browsers';
 import { Project } from './project';
 
 /** The document in front; a terminal or the launcher is none. */
@@ -12,16 +14,24 @@ export function documentInFront(app: JupyterFrontEnd): DocumentWidget | null {
   return widget instanceof DocumentWidget ? widget : null;
 }
 
-/** Keep to the project of the document in front, and to what its kernel does with it. */
-export function follow(app: JupyterFrontEnd, project: Project): void {
+/**
+ * Keep to the project of the document in front, and to what its kernel does with it; while no
+ * document is in front, to the project of the folder that is browsed to.
+ *
+ * Only when JupyterLab stands: until then nothing is asked that could hold it up.
+ */
+export async function follow(
+  app: JupyterFrontEnd,
+  project: Project,
+  browsers: IFileBrowserFactory | null
+): Promise<void> {
   let session: ISessionContext | null = null;
   let context: DocumentRegistry.Context | null = null;
   const refresh = (): void => project.refresh();
-  const turn = (otherwise: string | null): void => {
+  const turn = (): void => {
     const document = documentInFront(app);
-    const path = document?.context.localPath ?? otherwise;
-    if (path !== null) {
-      project.follow(path);
+    if (document) {
+      project.follow(document.context.localPath);
     }
     context?.fileChanged.disconnect(refresh);
     context = document?.context ?? null;
@@ -31,9 +41,19 @@ export function follow(app: JupyterFrontEnd, project: Project): void {
     session?.iopubMessage.connect(listen);
   };
   const listen = whenDbxHasRun(refresh);
-  app.shell.currentChanged?.connect(() => turn(null));
-  // Not away from what was chosen meanwhile.
-  void app.restored.then(() => turn(project.path));
+  const browse = (browser: FileBrowser | null): void => {
+    if (!documentInFront(app)) {
+      const folder = browser ? folderOf(browser) : '';
+      project.follow(folder, folder);
+    }
+  };
+  await app.restored;
+  app.shell.currentChanged?.connect(turn);
+  turn();
+  browse(browsers?.tracker.currentWidget ?? null);
+  eachBrowser(browsers, browser =>
+    browser.model.pathChanged.connect(() => browse(browser))
+  );
 }
 
 /** Call back after each cell that uses the magic, because it may have changed anything. */

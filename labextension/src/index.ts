@@ -9,7 +9,7 @@ import {
   IToolbarWidgetRegistry
 } from '@jupyterlab/apputils';
 import { ICompletionProviderManager } from '@jupyterlab/completer';
-import { FileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
@@ -17,6 +17,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
 import { Badges } from './badges';
+import { eachBrowser } from './browsers';
 import { addCommands, IPlace, SHOW } from './commands';
 import { Dbx } from './dbx';
 import { documentInFront, follow } from './follow';
@@ -24,6 +25,7 @@ import { showOutputs } from './outputs';
 import { Panel } from './panel/panel';
 import { tellEnds } from './notify';
 import { Project } from './project';
+import { quickPick } from './quickpick';
 import { RemoteMode } from './remote';
 import { useSettings } from './settings';
 import { isSpec, SpecCompletion } from './spec/completion';
@@ -71,7 +73,7 @@ const panel: JupyterFrontEndPlugin<void> = {
   ): void => {
     const trans = (translator ?? nullTranslator).load('dbx_magic');
     const project = new Project(dbx);
-    follow(app, project);
+    void follow(app, project, browsers);
 
     const panel = new Panel(project, trans);
     app.shell.add(panel, 'left', { rank: 550 });
@@ -109,20 +111,16 @@ const panel: JupyterFrontEndPlugin<void> = {
       palette?.addItem({ command, category: trans.__('Databricks') });
     }
     statusBar?.registerStatusItem(panel.id, {
-      item: new StatusItem(project, trans, () => {
-        project.refresh();
-        void app.commands.execute(SHOW);
-      }),
+      item: new StatusItem(
+        project,
+        trans,
+        item => void quickPick(app.commands, project, item)
+      ),
       align: 'left',
       rank: 100
     });
 
-    if (browsers) {
-      const add = (browser: FileBrowser): Badges =>
-        new Badges(browser, project);
-      browsers.tracker.forEach(add);
-      browsers.tracker.widgetAdded.connect((_, browser) => void add(browser));
-    }
+    eachBrowser(browsers, browser => void new Badges(browser, project));
     if (settings) {
       void useSettings(settings, 'dbx-magic:panel', found => {
         project.settings = found;
@@ -148,7 +146,7 @@ const spec: JupyterFrontEndPlugin<void> = {
     translator: ITranslator | null
   ): void => {
     const trans = (translator ?? nullTranslator).load('dbx_magic');
-    completion?.registerProvider(new SpecCompletion());
+    completion?.registerProvider(new SpecCompletion(dbx));
     app.docRegistry.addWidgetExtension('Editor', {
       createNew: editor => {
         if (isSpec(editor)) {

@@ -77,16 +77,17 @@ export class Project implements IDisposable {
     this._changed.emit();
   }
 
-  /** The document in front, as Jupyter shows its path; its folder decides the project. */
+  /** The document or folder in front, as Jupyter shows its path. */
   get path(): string {
-    return this.document ?? '';
+    return this._path;
   }
 
-  /** Turn to the project around a document. */
-  follow(document: string): void {
-    const last = this.document;
-    this.document = document;
-    if (last !== null && PathExt.dirname(last) === PathExt.dirname(document)) {
+  /** Turn to the project that a document or a folder lies in. */
+  follow(path: string, folder = PathExt.dirname(path)): void {
+    const last = this.folder;
+    this._path = path;
+    this.folder = folder;
+    if (last === folder) {
       return;
     }
     this.status = this.error = this.work = null;
@@ -99,7 +100,7 @@ export class Project implements IDisposable {
   /** Read again, now. What takes longer than the status is read only then. */
   refresh(): void {
     this.isAsked = true;
-    if (this.document !== null) {
+    if (this.folder !== null) {
       void this.poll.refresh();
     }
   }
@@ -163,10 +164,6 @@ export class Project implements IDisposable {
   dispose(): void {
     this.poll.dispose();
     Signal.clearData(this);
-  }
-
-  private get folder(): string {
-    return PathExt.dirname(this.path);
   }
 
   private listen(work: Work): Work {
@@ -234,7 +231,8 @@ export class Project implements IDisposable {
   }
 
   private readonly viewers = new Map<IViewer, Part[]>();
-  private document: string | null = null;
+  private _path = '';
+  private folder: string | null = null; // until it is known where we are
   private isAsked = false;
   private _settings = DEFAULTS;
   private readonly poll = new Poll({

@@ -7,24 +7,25 @@ import { Project } from './project';
 import { IClusterStatus, IResults } from './protocol';
 import { symbolOf, wordsOf } from './states';
 
-/** The target and the picked cluster in the status bar; a click tells more. */
+/** The target and the picked cluster in the status bar; a click offers other clusters. */
 export class StatusItem extends Widget {
   constructor(
     private readonly project: Project,
     private readonly trans: TranslationBundle,
-    private readonly onClick: () => void
+    private readonly onClick: (item: HTMLElement) => void
   ) {
     super({ node: document.createElement('button') });
     this.addClass('jp-StatusBar-TextItem');
     this.addClass('jp-mod-highlighted');
     this.addClass('jp-DbxStatus');
+    this.node.setAttribute('aria-haspopup', 'menu');
     project.addViewer(this);
     project.changed.connect(this.update, this);
   }
 
   handleEvent(event: Event): void {
     if (event.type === 'click') {
-      this.onClick();
+      this.onClick(this.node);
     }
   }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import { ISchema, offersAt } from '../src/spec/offers';
+import { ISchema, isOffered, offersAt } from '../src/spec/offers';
 import { placeAt } from '../src/spec/place';
 
 /** A text with `|` where the cursor is. */
@@ -83,6 +83,24 @@ describe('what a cluster spec may hold there', () => {
     expect(offered('{"is_single_node": |')).toEqual(['true', 'false']);
     expect(offered('{"num_workers": |')).toEqual([]);
     expect(offered('{"spark_conf": {"|')).toEqual([]);
+  });
+
+  it('offers what the workspace tells, where it belongs', () => {
+    const told = [
+      { field: 'node_type_id', value: 'small', about: '4 cores, 14 GB' },
+      { field: 'spark_version', value: '16.4', about: '' }
+    ];
+    const labels = (marked: string): string[] =>
+      offersAt(schema, ...at(marked), told).offers.map(offer => offer.label);
+    expect(labels('{"node_type_id": "s|"}')).toEqual([
+      'small (4 cores, 14 GB)'
+    ]);
+    expect(labels('{"driver_node_type_id": |}')).toHaveLength(1);
+    expect(labels('{"spark_version": "|')).toEqual(['16.4']);
+    expect(labels('{"spark_version": "17|')).toEqual([]);
+    expect(labels('{"custom_tags": {"spark_version": "|')).toEqual([]);
+    expect(isOffered(...at('{"policy_id": "|'))).toBe(true);
+    expect(isOffered(...at('{"|'))).toBe(false);
   });
 
   it.each([

@@ -76,7 +76,7 @@ def pauses(page: Page, lab: Lab) -> None:
     expect(page.locator(".jp-FileEditor .cm-content")).to_be_focused()  # it takes the focus late
     page.evaluate(WATCH)
     panel = page.locator("#dbx-magic-panel")
-    page.locator(".jp-DbxStatus").click()
+    page.get_by_role("tab", name="Databricks").click()
     panel.get_by_text(f"{CLUSTERS} other clusters").click()
     panel.get_by_label("Filter by name").press_sequentially("cluster 19")
     expect(panel.get_by_role("button", name="Pick")).to_have_count(11)

@@ -1,4 +1,13 @@
+import { IOffered } from '../protocol';
 import { IPlace, placeAt } from './place';
+
+// What a workspace tells the values of, by the field that they are told for.
+const FIELDS: Record<string, string> = {
+  spark_version: 'spark_version',
+  node_type_id: 'node_type_id',
+  driver_node_type_id: 'node_type_id',
+  policy_id: 'policy_id'
+};
 
 /** As much of JSON Schema as the cluster spec's needs. */
 export interface ISchema {
@@ -24,11 +33,21 @@ export interface IOffers {
   offers: IOffer[];
 }
 
-/** Say what a schema lets one write at a cursor. */
+/** Whether a workspace tells what can be written at a cursor. */
+export function isOffered(text: string, offset: number): boolean {
+  return fieldAt(placeAt(text, offset)) !== undefined;
+}
+
+function fieldAt({ path, key }: IPlace): string | undefined {
+  return path.length === 0 && key !== null ? FIELDS[key] : undefined;
+}
+
+/** Say what a schema and a workspace let one write at a cursor. */
 export function offersAt(
   schema: ISchema,
   text: string,
-  offset: number
+  offset: number,
+  offered: IOffered[] = []
 ): IOffers {
   const place = placeAt(text, offset);
   const around = place.path.reduce<ISchema | undefined>(
@@ -39,10 +58,15 @@ export function offersAt(
   const offers =
     place.names && place.key === null
       ? names(around, place, /^\s*:/.test(text.slice(place.end)))
-      : values(
-          place.key === null ? around?.items : around?.properties?.[place.key],
-          place
-        );
+      : [
+          ...values(
+            place.key === null
+              ? around?.items
+              : around?.properties?.[place.key],
+            place
+          ),
+          ...told(offered, place)
+        ];
   const written = text.slice(place.start, offset).toLowerCase();
   return {
     start: place.start,
@@ -75,6 +99,17 @@ function values(rules: ISchema | undefined, place: IPlace): IOffer[] {
   const words =
     rules?.type === 'boolean' && !place.isQuoted ? ['true', 'false'] : [];
   return [...texts, ...words.map(label => ({ label, text: label, about }))];
+}
+
+function told(offered: IOffered[], place: IPlace): IOffer[] {
+  return offered
+    .filter(one => one.field === fieldAt(place))
+    .map(({ value, about }) => ({
+      // JupyterLab compares what is typed with what stands before the parenthesis.
+      label: about ? `${value} (${about})` : value,
+      text: quoted(value, place),
+      about
+    }));
 }
 
 function quoted(text: string, place: IPlace): string {

@@ -7,7 +7,7 @@ import html
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -55,6 +55,16 @@ class Rest:
     def get(self, path: str, query: Query | None = None) -> Any:
         """GET ``/api/<path>`` and read the JSON answer."""
         return self.send("GET", path, query=query, safe=True)
+
+    def pages(self, path: str, query: Query) -> Iterator[Any]:
+        """GET page after page, as most of Databricks' lists come."""
+        token = ""
+        while True:
+            page = self.get(path, {**query, **({"page_token": token} if token else {})})
+            yield page
+            token = page.get("next_page_token", "")
+            if not token:
+                return
 
     def look(self, path: str, query: Query | None = None) -> Any:
         """GET once and soon: for who looks again and again, and says so when there is no answer.

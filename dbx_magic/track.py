@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from . import lockfile, runs
 from .data import look_at
 from .dbx import Dbx
-from .errors import ProjectError, UsageError
-from .events import Note, Work
+from .errors import ConflictError, ProjectError, UsageError
+from .events import Note, Progress, Work
 from .project import write
 from .versions import uncommitted
 from .view import Line, Table, View
@@ -111,8 +112,10 @@ def track(
         found.params,
         found.metrics,
     )
-    with dbx.project.lock():
-        _remember(dbx, done)
+    begin = time.monotonic()
+    while not _remember(dbx, done):  # a push under way is no reason to lose it
+        yield Progress(lockfile.NAME, "another dbx_magic is at work", time.monotonic() - begin)
+        time.sleep(0.5)
     return done
 
 
@@ -143,8 +146,14 @@ def _tags(dbx: Dbx) -> dict[str, str]:
     return tags
 
 
-def _remember(dbx: Dbx, done: Tracked) -> None:
-    before = lockfile.read(dbx.project.root)
-    models = {done.model: done.version} if done.version else before.models
-    lock = replace(before, data=done.data, models=models)
-    write(dbx.project.root / lockfile.NAME, lock.render())
+def _remember(dbx: Dbx, done: Tracked) -> bool:
+    """Tell dbx.lock, unless somebody else is changing the project right now."""
+    try:
+        with dbx.project.lock():
+            before = lockfile.read(dbx.project.root)
+            models = {done.model: done.version} if done.version else before.models
+            lock = replace(before, data=done.data, models=models)
+            write(dbx.project.root / lockfile.NAME, lock.render())
+    except ConflictError:
+        return False
+    return True

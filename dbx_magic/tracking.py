@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .errors import NotFoundError
 from .rest import Rest
@@ -92,15 +91,19 @@ class Tracking:
 
     def version_of_run(self, model: str, run_id: str) -> str:
         """The version of a model that a run has registered, the newest; empty when it has none."""
-        query = {"filter": f"name='{model}'", "max_results": 1000}
-        found = self._ask(model, "model-versions/search", query).get("model_versions", [])
-        ours = [int(item["version"]) for item in found if item.get("run_id") == run_id]
+        path, query = f"{_registry(model)}/model-versions/search", {"filter": f"name='{model}'"}
+        ours = [
+            int(item["version"])
+            for page in self._rest.pages(path, query)
+            for item in page.get("model_versions", [])
+            if item.get("run_id") == run_id
+        ]
         return str(max(ours)) if ours else ""
 
     def version(self, model: str, version: str) -> ModelVersion:
         """One version of a model. Raises NotFoundError when there is none."""
         query = {"name": model, "version": version}
-        found = self._ask(model, "model-versions/get", query)["model_version"]
+        found = self._rest.get(f"{_registry(model)}/model-versions/get", query)["model_version"]
         return ModelVersion(version, str(found.get("run_id", "")), _pairs(found.get("tags", [])))
 
     def tag_version(self, model: str, version: str, name: str, value: str) -> None:
@@ -111,7 +114,7 @@ class Tracking:
     def aliases(self, model: str) -> dict[str, str]:
         """Which version each alias of a model names; nothing for a model that is not there."""
         try:
-            found = self._ask(model, "registered-models/get", {"name": model})
+            found = self._rest.get(f"{_registry(model)}/registered-models/get", {"name": model})
         except NotFoundError:
             return {}
         aliases = found["registered_model"].get("aliases", [])
@@ -121,9 +124,6 @@ class Tracking:
         """Let an alias name this version of a model, and no other any more."""
         body = {"name": model, "alias": alias, "version": version}
         self._rest.post(f"{_registry(model)}/registered-models/alias", body, safe=True)
-
-    def _ask(self, model: str, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(self._rest.get(f"{_registry(model)}/{path}", query))
 
 
 def _registry(model: str) -> str:

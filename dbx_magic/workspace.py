@@ -38,7 +38,7 @@ class Workspace:
     def clusters(self) -> list[Json]:
         """All clusters that people made; those of jobs, pipelines and warehouses are left out."""
         found: list[Json] = []
-        for page in self._pages("2.1/clusters/list", {"page_size": 100}):
+        for page in self.rest.pages("2.1/clusters/list", {"page_size": 100}):
             found += page.get("clusters", [])
         return [item for item in found if item.get("cluster_source", "UI") in ("UI", "API")]
 
@@ -351,12 +351,3 @@ class Workspace:
     def cancel_run(self, run_id: int) -> None:
         """Stop a run."""
         self.rest.post("2.2/jobs/runs/cancel", {"run_id": run_id}, safe=True)
-
-    def _pages(self, path: str, query: Mapping[str, Any]) -> Iterator[Json]:
-        token = ""
-        while True:
-            page = self.rest.get(path, {**query, **({"page_token": token} if token else {})})
-            yield page
-            token = page.get("next_page_token", "")
-            if not token:
-                return

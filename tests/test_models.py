@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 from place import printed, source, write
 
-from dbx_magic import lockfile
+from dbx_magic import lockfile, verbs
 from dbx_magic.data import look_at
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import NotFoundError, ProjectError, QualityError, UsageError, WorkspaceError
@@ -198,8 +198,14 @@ def test_training_that_does_not_say_its_run_is_recorded_by_its_id(
     with pytest.raises(NotFoundError):
         perform("track", run="0" * 32)
     seen = []
-    done = perform("track", seen, run=run_id)
+    # Training is not lost on a push that is under way meanwhile.
+    work = verbs.perform(dbx, "track", {"run": run_id})
+    with dbx.project.lock():
+        waits = next(event for event in work if getattr(event, "subject", "") == lockfile.NAME)
+        assert "another dbx_magic" in waits.state
+    done = drive(work, seen.append)
     assert (done.params, done.version, set(done.data)) == ({"a": "1"}, "", {"flowers"})
+    assert perform("track", seen, run=run_id) == done
     assert any(isinstance(note, Note) and "No model was registered" in note.text for note in seen)
     assert lockfile.read(dbx.project.root).data == done.data
 

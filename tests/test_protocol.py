@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+
+import pytest
 
 from dbx_magic.clusters import Cluster
 from dbx_magic.errors import ProjectError
@@ -11,6 +14,7 @@ from dbx_magic.events import Note, Planned, Progress, Shown
 from dbx_magic.output import Stream
 from dbx_magic.plan import Change, Plan
 from dbx_magic.protocol import error_line, event_line, result_line, typescript
+from dbx_magic.track import Tracked
 
 TYPESCRIPT = Path(__file__).parents[1] / "labextension" / "src" / "protocol.ts"
 
@@ -53,4 +57,12 @@ def test_the_last_line() -> None:
     }
     assert json.loads(error_line(ProjectError("no spec", "make one"))) == {
         "error": {"type": "ProjectError", "message": "no spec", "hint": "make one"}
+    }
+
+
+def test_a_number_that_is_none_is_null() -> None:
+    line = result_line(Tracked("r", "m", "1", "", False, {}, {}, {"loss": math.nan, "auc": 1.0}))
+    assert json.loads(line, parse_constant=pytest.fail)["result"]["metrics"] == {
+        "loss": None,
+        "auc": 1.0,
     }

@@ -126,6 +126,13 @@ def test_cells_run_there_and_local_ones_here(here: Run, cell: Run) -> None:
     assert "here" in text(here("where"))
 
 
+def test_the_progress_of_a_slow_cell_leaves_nothing_behind(cell: Run) -> None:
+    """Its place among the outputs stays, and takes no room."""
+    done = cell("print('before')\nimport time\ntime.sleep(1.5)\nprint('after')")
+    assert [output.data for output in done.outputs if output.output_type == "display_data"] == [{}]
+    assert text(done).startswith("before\nafter\n")
+
+
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
     "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 
 from .commands import begin, printed
 from .dbx import Dbx
@@ -13,6 +15,12 @@ from .settings import Data
 from .workspace import Json
 
 _BITS = 64
+# Compressed, for some runtimes cut what is printed to some 30 KB.
+_ROWS = """print(__import__("base64").b64encode(__import__("zlib").compress(
+    __import__("json").dumps(
+        [row.asDict(recursive=True) for row in spark.sql({!r}).collect()], default=str
+    ).encode()
+)).decode())"""
 
 
 def look_at(dbx: Dbx, data: Data, cluster: str = "") -> Work[Facts]:
@@ -32,7 +40,7 @@ def look_at(dbx: Dbx, data: Data, cluster: str = "") -> Work[Facts]:
     ]
     select = f"select {', '.join(columns)}"
     try:
-        row = yield from first_row(dbx, f"{select} from {table(data)}", cluster)
+        row = yield from first_row(dbx, f"{select} from {table(data.source)}", cluster)
     except RemoteError as error:
         raise ProjectError(
             f"dbx.toml: data.{data.name} cannot be looked at: {error.message}"
@@ -42,9 +50,9 @@ def look_at(dbx: Dbx, data: Data, cluster: str = "") -> Work[Facts]:
     return Facts(int(row["rows"]), fingerprint, {rule: int(row[c]) for c, rule in counts.items()})
 
 
-def table(data: Data) -> str:
-    """Data as it stands in a query: a table by its name, a query in brackets."""
-    return f"({data.source})" if " " in data.source.strip() else data.source
+def table(source: str) -> str:
+    """A table or a query as it stands in a query: a query in brackets."""
+    return f"({source})" if " " in source.strip() else source
 
 
 def first_row(dbx: Dbx, query: str, cluster: str = "") -> Work[Json]:
@@ -53,10 +61,17 @@ def first_row(dbx: Dbx, query: str, cluster: str = "") -> Work[Json]:
     Raises:
         RemoteError: Spark refused it.
     """
-    code = (
-        "print(__import__('json').dumps("
-        f"spark.sql({query!r}).first().asDict(recursive=True), default=str))"
-    )
+    found = yield from rows(dbx, query, cluster)
+    return found[0]
+
+
+def rows(dbx: Dbx, query: str, cluster: str = "") -> Work[list[Json]]:
+    """The few rows that a query gives, or what became of a statement of SQL.
+
+    Raises:
+        RemoteError: Spark refused it.
+    """
+    code = _ROWS.format(query)
     text = yield from printed(dbx, (yield from begin(dbx, cluster, "python", code)))
-    found: Json = json.loads(text)
+    found: list[Json] = json.loads(zlib.decompress(base64.b64decode(text)))
     return found

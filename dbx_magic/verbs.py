@@ -106,6 +106,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("track", "track", outlives_page=True),
         Verb("validate", "validate"),
         Verb("promote", "promote"),
+        Verb("monitor", "monitor", outlives_page=True),
         Verb("commit", "versions", changes=True),
         Verb("publish", "versions", changes=True),
         Verb("history", "history"),

@@ -33,7 +33,7 @@ FLOORS = [
     [
         *("comparison", "celldiff", "strip", "pipeline_run"),
         *("library", "spec", "lockfile", "drift", "rebuild_plan", "policy", "offered"),
-        "quality",
+        *("quality", "profile", "distances", "metric_tables", "windows"),
     ],
     ["project", "base", "tree", "repo", "draft", "conversion", "throttle", "rest", "auth"],
     ["local_process", "workspace", "tracking", "forge_host", "azure_devops", "github", "gitlab"],
@@ -52,6 +52,7 @@ FLOORS = [
         "promote",
     ],
     ["status", "demo", "ship", "remote_mode", "names", "track", "validate"],
+    ["monitor"],
     ["verbs", "side_by_side"],
     ["grammar", "protocol", "show"],
     ["completion", "display"],

@@ -29,6 +29,7 @@ export interface IArguments {
   track: { notebook?: string; parameter?: Record<string, string> | null; run?: string; cluster?: string };
   validate: { version?: string; cluster?: string };
   promote: { version?: string; force?: boolean; dry_run?: boolean; expect?: string };
+  monitor: { name?: string; then?: 'tell' | 'retrain' | 'rollback'; cluster?: string };
   commit: { message: string; publish?: boolean; dry_run?: boolean; expect?: string };
   publish: { branch?: boolean; dry_run?: boolean; expect?: string };
   history: { name?: string; rows?: number };
@@ -70,6 +71,7 @@ export interface IResults {
   track: ({ type: 'Tracked'; view: ILine[] } & ITracked);
   validate: ({ type: 'Validated'; view: ILine[] } & IValidated);
   promote: ({ type: 'Promoted'; view: ILine[] } & IPromoted);
+  monitor: ({ type: 'Monitored'; view: ILine[] } & IMonitored);
   commit: ({ type: 'Committed'; view: ILine[] } & ICommitted);
   publish: ({ type: 'Published'; view: ILine[] } & IPublished);
   history: ({ type: 'History'; view: ILine[] } & IHistory);
@@ -82,11 +84,11 @@ export interface IResults {
   demo: ({ type: 'Demonstrated'; view: ILine[] } & IDemonstrated);
 }
 
-export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'cells', 'spark', 'run', 'remote', 'track', 'validate', 'promote', 'commit', 'publish', 'history', 'compare', 'rollback', 'pipeline', 'follow', 'ship', 'local', 'demo'] as const;
+export const VERBS = ['status', 'init', 'use', 'clusters', 'pick', 'rebuild', 'start', 'stop', 'restart', 'resize', 'delete', 'pin', 'events', 'logs', 'libraries', 'spec', 'convert', 'push', 'pull', 'diff', 'exec', 'cells', 'spark', 'run', 'remote', 'track', 'validate', 'promote', 'monitor', 'commit', 'publish', 'history', 'compare', 'rollback', 'pipeline', 'follow', 'ship', 'local', 'demo'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
-export const LASTING: readonly Verb[] = ['rebuild', 'push', 'pull', 'run', 'track', 'commit', 'publish', 'rollback', 'pipeline', 'ship'];
+export const LASTING: readonly Verb[] = ['rebuild', 'push', 'pull', 'run', 'track', 'monitor', 'commit', 'publish', 'rollback', 'pipeline', 'ship'];
 
 export type Event =
   | ({ event: 'Note' } & INote)
@@ -405,6 +407,43 @@ export interface IPromoted {
   version: string;
   before: string;
   dry_run: boolean;
+}
+
+export interface IMonitor {
+  time: string;
+  window: string;
+  baseline: string;
+  violations: number;
+  of: number;
+  drift: Record<string, number>;
+}
+
+export interface IViolation {
+  column: string;
+  metric: string;
+  value: number;
+  limit: number;
+}
+
+export interface IJudgedWindow {
+  start: string;
+  violations: IViolation[];
+}
+
+export interface IWatched {
+  name: string;
+  source: string;
+  monitor: IMonitor;
+  added: number;
+  windows: IJudgedWindow[];
+  drifted: boolean;
+}
+
+export interface IMonitored {
+  data: IWatched[];
+  tracked: ITracked | null;
+  validated: IValidated | null;
+  promoted: IPromoted | null;
 }
 
 export interface ICommittedFile {

@@ -21,14 +21,15 @@ _FEW, _LONG = 40, 500
 
 STYLE = """<style>
 .dbx-diff { container-type: inline-size; width: 100%; box-sizing: border-box; margin: .3em 0 1em;
-  border: 1px solid var(--jp-border-color2, gray); line-height: 1.45;
+  border: 1px solid var(--edge); line-height: 1.45;
   font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px);
+  --edge: color-mix(in srgb, currentColor 25%, transparent);
   --old: var(--jp-error-color1, red); --new: var(--jp-success-color1, green); }
 .dbx-diff > * { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
 .dbx-diff > .dbx-one { grid-template-columns: minmax(0, 1fr); }
 .dbx-diff > * > * { padding: 0 .6em 0 1.6em; text-indent: -1.2em; min-height: 1.45em;
   white-space: pre-wrap; overflow-wrap: anywhere; }
-.dbx-diff .dbx-right { grid-column: 2; border-left: 1px solid var(--jp-border-color2, gray); }
+.dbx-diff .dbx-right { grid-column: 2; border-left: 1px solid var(--edge); }
 .dbx-diff > .dbx-one > .dbx-right { grid-column: 1; border-left: 0; }
 .dbx-diff .dbx-left { grid-column: 1; }
 .dbx-diff .dbx-right[hidden] { display: block; }

@@ -2,7 +2,8 @@
 
 The HTML is whole in itself. Where scripts run (a trusted notebook, nbconvert's page) it sorts by a
 click on a column, filters, shows all rows while one scrolls and draws a quick chart; where none do,
-it is a plain table of the first rows.
+it is a plain table of the first rows. VS Code's variables go before Jupyter's: the widgets there
+bring Jupyter's with the colours of a light theme, whatever the theme is.
 """
 
 from __future__ import annotations

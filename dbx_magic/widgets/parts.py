@@ -33,6 +33,31 @@ _CSS = """
 .dbx-panel button:focus-visible, .dbx-panel select:focus-visible, .dbx-panel input:focus-visible,
 .dbx-panel textarea:focus-visible { outline: 2px solid var(--jp-brand-color1); }
 """
+# VS Code paints white behind a widget and gives it a light theme's colours, whatever its own is.
+_VSCODE_CSS = """
+[data-vscode-theme-kind] .cell-output-ipywidget-background:has(.dbx-panel) {
+  background: transparent !important; }
+[data-vscode-theme-kind] .dbx-panel { --edge: color-mix(in srgb, currentColor 35%, transparent);
+  --jp-widgets-color: var(--vscode-foreground);
+  --jp-widgets-label-color: var(--vscode-foreground);
+  --jp-widgets-input-color: var(--vscode-input-foreground);
+  --jp-widgets-input-background-color: var(--vscode-input-background);
+  --jp-widgets-input-border-color: var(--vscode-input-border, var(--edge));
+  --jp-widgets-input-focus-border-color: var(--vscode-focusBorder);
+  --jp-ui-font-color1: var(--vscode-foreground);
+  --jp-ui-font-color2: color-mix(in srgb, var(--vscode-foreground) 70%, transparent);
+  --jp-ui-inverse-font-color0: var(--vscode-button-foreground);
+  --jp-ui-inverse-font-color1: var(--vscode-button-foreground);
+  --jp-layout-color2: color-mix(in srgb, var(--vscode-foreground) 12%, transparent);
+  --jp-layout-color3: color-mix(in srgb, var(--vscode-foreground) 24%, transparent);
+  --jp-brand-color0: var(--vscode-button-hoverBackground);
+  --jp-brand-color1: var(--vscode-button-background, var(--vscode-focusBorder));
+  --jp-code-font-family: var(--vscode-editor-font-family); }
+[data-vscode-theme-kind] .dbx-panel button {
+  border: 1px solid var(--vscode-contrastBorder, transparent); }
+:is([data-vscode-theme-kind=vscode-dark], [data-vscode-theme-kind=vscode-high-contrast])
+  .dbx-panel { color-scheme: dark; }
+"""
 _OFF = "dbx-off"
 _LEAST_ROWS, _MOST_ROWS = 3, 10
 _MOST_CHANGES = 2_000
@@ -86,7 +111,7 @@ def panel(title: str, *items: widgets.Widget) -> widgets.VBox:
     box = widgets.VBox([head, *items], _view_count=0)
     box.add_class("dbx-panel")
     # While the panel is seen, the picture of it that stands above need not be.
-    style = f"<style>{_CSS}.{picture_class(box)} {{ display: none; }}</style>"
+    style = f"<style>{_CSS}{_VSCODE_CSS}.{picture_class(box)} {{ display: none; }}</style>"
     head.value = f"{style}<strong>{html.escape(title)}</strong>"
     return box
 

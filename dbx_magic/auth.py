@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import configparser
 import os
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import ProjectError, UsageError, WorkspaceError
 from .settings import LOCAL
+
+_KEPT = 30.0
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,35 @@ def _sdk_login(profile: str) -> Login:
     try:
         config = Config(profile=profile or None)
     except ValueError as error:
-        first = str(error).splitlines()[0]
-        raise WorkspaceError(f"Signing in with profile {profile!r} failed: {first}") from None
-    return Login(_host(str(config.host)), config.authenticate, profile)
+        raise _refused(profile, error) from None
+    return Login(_host(str(config.host)), _kept(config.authenticate, profile), profile)
+
+
+def _kept(
+    authenticate: Callable[[], Mapping[str, str]], profile: str
+) -> Callable[[], Mapping[str, str]]:
+    """Keep what proves who is asking for a moment: the SDK gets some tokens anew each time."""
+    lock = threading.Lock()
+    headers: Mapping[str, str] = {}
+    until = 0.0
+
+    def signed() -> Mapping[str, str]:
+        nonlocal headers, until
+        with lock:
+            if time.monotonic() > until:
+                try:
+                    headers = authenticate()
+                except Exception as error:  # noqa: BLE001 - the SDK raises whatever there is
+                    raise _refused(profile, error) from None
+                until = time.monotonic() + _KEPT
+            return headers
+
+    return signed
+
+
+def _refused(profile: str, error: Exception) -> WorkspaceError:
+    what = f"with profile {profile!r}" if profile else "with what the environment has"
+    return WorkspaceError(f"Signing in {what} failed: {str(error).partition(chr(10))[0]}")
 
 
 def _must_answer(host: str) -> None:

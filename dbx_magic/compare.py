@@ -11,6 +11,7 @@ from .celldiff import cell_lines, lines_between
 from .dbx import Dbx
 from .errors import ProjectError
 from .formats import read_notebook
+from .lockfile import Lock
 from .notebook import Cell
 from .repo import FileChange, Repo
 from .tree import split_suffix
@@ -36,19 +37,24 @@ class FileDiff:
 
 @dataclass(frozen=True)
 class Compared:
-    """What differs between two versions. A notebook's converted source counts as the notebook."""
+    """What differs between two versions. A notebook's converted source counts as the notebook.
+
+    ``tracked`` has a line for the model and for each data set that the two go with.
+    """
 
     version: str
     other: str
     files: tuple[FileDiff, ...]
+    tracked: tuple[str, ...] = ()
 
     def view(self) -> View:
         """All files that differ, or that there are none."""
-        if not self.files:
+        if not self.files and not self.tracked:
             return [Line(f"{self.version[:7]} and {self.other[:7]} are equal", "✓")]
         words = f"{counted(len(self.files), 'file')} changed"
         head: Block = Line(f"{words} from {self.version[:7]} to {self.other[:7]}")
-        return [head, *(block for file in self.files for block in file.view())]
+        lines = (Line(words, "~") for words in self.tracked)
+        return [head, *lines, *(block for file in self.files for block in file.view())]
 
 
 def compare(dbx: Dbx, version: str, other: str = "HEAD", *, names: bool = False) -> Compared:
@@ -81,6 +87,25 @@ def compare(dbx: Dbx, version: str, other: str = "HEAD", *, names: bool = False)
             # What was converted from a notebook that is shown says nothing new.
             if not (item.path.startswith("workspace/") and _name(item.path) in notebooks)
         ),
+        _tracked(_lock(dbx.repo, first), _lock(dbx.repo, second)),
+    )
+
+
+def _lock(repo: Repo, commit: str) -> Lock:
+    text = repo.run("show", f"{commit}:./{lockfile.NAME}", check=False)
+    return lockfile.parse(text, f"{commit[:7]}:{lockfile.NAME}") if text else Lock()
+
+
+def _tracked(before: Lock, after: Lock) -> tuple[str, ...]:
+    """What training recorded in the one version, and in the other."""
+    return tuple(
+        f"{what} {name}   {old.get(name, 'none')} → {new.get(name, 'none')}"
+        for what, old, new in (
+            ("model", before.models, after.models),
+            ("data", before.data, after.data),
+        )
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
     )
 
 

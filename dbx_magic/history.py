@@ -13,14 +13,17 @@ from .repo import Repo
 from .tree import split_suffix
 from .view import Line, Table, View, ago, counted
 
-_FIELDS = "%x1e%H%x1f%ct%x1f%an%x1f%s%x1f%D%x1f"
+_FIELDS = "%x1e%H%x1f%ct%x1f%an%x1f%s%x1f%D%x1f%(trailers:key=Dbx-Model,valueonly)%x1f"
 _TAG = "tag: dbx/"
 _BEGIN, _BETWEEN = "\x1e", "\x1f"
 
 
 @dataclass(frozen=True)
 class Version:
-    """One commit of the project's files; ``ago`` is in seconds, ``where`` is empty if only here."""
+    """One commit of the project's files; ``ago`` is in seconds, ``where`` is empty if only here.
+
+    ``model`` is the model that it goes with, as ``name version``; empty when none was tracked.
+    """
 
     commit: str
     ago: float
@@ -28,6 +31,7 @@ class Version:
     message: str
     changed: tuple[str, ...]
     where: tuple[str, ...]
+    model: str = ""
 
     @property
     def summary(self) -> str:
@@ -46,6 +50,7 @@ class History:
         """A table, one line a version."""
         if not self.versions:
             return [Line(f"no version{f' of {self.of}' if self.of else ''} yet")]
+        with_models = any(version.model for version in self.versions)
         rows = tuple(
             (
                 version.commit[:7],
@@ -54,11 +59,12 @@ class History:
                 version.message,
                 version.summary,
                 ", ".join(version.where) or "only here",
+                *([version.model] if with_models else []),
             )
             for version in self.versions
         )
         columns = ("version", "when", "who", "message", "changed", "where")
-        return [Table(rows, columns)]
+        return [Table(rows, (*columns, "model") if with_models else columns)]
 
 
 def history(dbx: Dbx, name: str = "", *, rows: int = 20) -> History:
@@ -88,11 +94,11 @@ def history(dbx: Dbx, name: str = "", *, rows: int = 20) -> History:
 
 
 def _version(part: str, now: float, here: set[str]) -> Version:
-    commit, when, who, message, tags, files = part.split(_BETWEEN, 5)
+    commit, when, who, message, tags, model, files = part.split(_BETWEEN, 6)
     changed = tuple(path for path in files.strip("\n\0").split("\0") if path)
     deployed = tuple(tag[len(_TAG) :] for tag in tags.split(", ") if tag.startswith(_TAG))
     where = deployed or (() if commit in here else ("published",))
-    return Version(commit, max(0.0, now - int(when)), who, message, changed, where)
+    return Version(commit, max(0.0, now - int(when)), who, message, changed, where, model.strip())
 
 
 def _only_here(repo: Repo) -> set[str]:

@@ -9,7 +9,7 @@ from . import lockfile
 from .dbx import Dbx
 from .draft import Draft, drafting
 from .errors import ConflictError
-from .events import Planned, Work
+from .events import Note, Planned, Work
 from .lockfile import PATHS, Lock
 from .plan import Change, Plan
 from .project import SPEC, write
@@ -72,7 +72,7 @@ def rollback(
     dbx.project.must_exist()
     with drafting(dbx.repo) as draft:
         commit = dbx.repo.must_have(version)
-        files = _fill(dbx, draft, commit)
+        files, lock = _fill(dbx, draft, commit)
         about = _about(dbx.repo, commit)
         plan = _plan(files, about)
         if dry_run:
@@ -85,11 +85,16 @@ def rollback(
             return done
         _refuse_edits(dbx.repo, files)
         kept = _keep_outputs(dbx, files, commit)
-        trailers = {"Dbx-Rollback-To": commit}
+        trailers = {"Dbx-Rollback-To": commit, **lock.trailers}
+        models = lockfile.read(dbx.project.root).models
         # Every file of it is in the history already, so it is not searched for secrets.
         words = message or f"Go back to {_name(dbx.repo, commit)}"
         work = draft.commit(words, trailers, lambda _: None)
         made = yield from waiting(work, "commit", "hooks are running")
+    for model, number in lock.models.items() - models.items():
+        yield Note(
+            f"This version goes with {model} {number}; `promote {number}` makes it champion."
+        )
     cluster = dbx.project.settings.cluster
     published = (yield from publish_branch(dbx.repo, cluster)) if publish else None
     return RolledBack(made, commit, done.files, kept, published)
@@ -105,7 +110,7 @@ def _name(repo: Repo, commit: str) -> str:
     return f'{commit[:7]} "{repo.run("log", "-1", "--format=%s", commit)}"'
 
 
-def _fill(dbx: Dbx, draft: Draft, commit: str) -> tuple[FileChange, ...]:
+def _fill(dbx: Dbx, draft: Draft, commit: str) -> tuple[tuple[FileChange, ...], Lock]:
     draft.restore(commit, PATHS)
     repo, blobs = dbx.repo, draft.blobs()
     text = (
@@ -117,7 +122,7 @@ def _fill(dbx: Dbx, draft: Draft, commit: str) -> tuple[FileChange, ...]:
     spec = repo.read("cat-file", "blob", blobs[str(SPEC)]).decode() if str(SPEC) in blobs else None
     lock = lockfile.renewed(before, blobs, spec, dbx.project.settings.cluster, str(SPEC))
     draft.replace({lockfile.NAME: lock.render().encode()}, on_disk=True)
-    return draft.changes()
+    return draft.changes(), lock
 
 
 def _plan(files: tuple[FileChange, ...], about: str) -> Plan[FileChange]:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from dbx_magic import lockfile
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import GitError, UsageError
-from dbx_magic.events import drive
+from dbx_magic.events import Event, Note, drive
 from dbx_magic.notebook import Cell, Notebook, render_ipynb
 from dbx_magic.verbs import perform
 from dbx_magic.view import Table
@@ -164,3 +165,24 @@ def test_equal_versions_and_names_that_are_none(versions: Path) -> None:
     for name in ("nowhere", "--help", "HEAD:dbx.toml"):
         with pytest.raises(GitError, match="There is no version"):
             do(versions, "compare", version=name)
+
+
+def test_a_version_tells_its_model_and_data(git_project: Path) -> None:
+    def train(version: str, fingerprint: str) -> str:
+        lock = lockfile.Lock(models={"penguins": version}, data={"birds": fingerprint})
+        (git_project / lockfile.NAME).write_text(lock.render())
+        return str(do(git_project, "commit", message=f"Train {version}").commit)
+
+    first, second = train("1", "333-a"), train("2", "344-b")
+    [table] = do(git_project, "history").view()
+    assert [row[-1] for row in table.rows] == ["penguins 2", "penguins 1", ""]
+    compared = do(git_project, "compare", version=first, other=second)
+    assert compared.tracked == ("model penguins   1 → 2", "data birds   333-a → 344-b")
+    assert [line.text for line in compared.view()[1:]] == list(compared.tracked)
+    seen: list[Event] = []
+    back = drive(perform(Dbx(git_project), "rollback", {"version": first}), seen.append)
+    (note,) = (event.text for event in seen if isinstance(event, Note))
+    assert note == "It goes with penguins 1; `promote 1` makes that the champion."
+    assert lockfile.read(git_project).models == {"penguins": "1"}
+    assert do(git_project, "history").versions[0].model == "penguins 1"
+    assert do(git_project, "compare", version=first, other=back.commit).tracked == ()

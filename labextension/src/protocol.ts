@@ -486,6 +486,7 @@ export interface IVersion {
   message: string;
   changed: string[];
   where: string[];
+  model: string;
 }
 
 export interface IHistory {
@@ -503,6 +504,7 @@ export interface ICompared {
   version: string;
   other: string;
   files: IFileDiff[];
+  tracked: string[];
 }
 
 export interface IRolledBack {

@@ -92,9 +92,7 @@ def rollback(
         work = draft.commit(words, trailers, lambda _: None)
         made = yield from waiting(work, "commit", "hooks are running")
     for model, number in lock.models.items() - models.items():
-        yield Note(
-            f"This version goes with {model} {number}; `promote {number}` makes it champion."
-        )
+        yield Note(f"It goes with {model} {number}; `promote {number}` makes that the champion.")
     cluster = dbx.project.settings.cluster
     published = (yield from publish_branch(dbx.repo, cluster)) if publish else None
     return RolledBack(made, commit, done.files, kept, published)

@@ -24,7 +24,8 @@ _UNREAD = "unread"
 class Sides:
     """What was seen; ``known`` is the base with its stamps, ``texts`` what had to be fetched.
 
-    ``adopted`` is the time of the record that was taken as the base, if one was.
+    ``adopted`` is the time of the record that was taken as the base, if one was; ``record`` is the
+    one that stands there, if somebody else wrote it.
     """
 
     entries: Mapping[str, Entry]
@@ -33,6 +34,7 @@ class Sides:
     seen: Mapping[str, Seen]
     texts: Mapping[str, bytes] = field(default_factory=dict)
     adopted: int | None = None
+    record: Record | None = None
 
     @property
     def here(self) -> Mapping[str, Content]:
@@ -93,7 +95,7 @@ def gather(
         return is_moved or path in entries or path in known or wanted(path)
 
     there, texts = yield from _contents(crew, folder, objects, known, record, needed)
-    return Sides(entries, known, there, objects, texts, adopted)
+    return Sides(entries, known, there, objects, texts, adopted, record)
 
 
 def read_more(

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from .cluster_state import name_of, picked_cluster, state_symbol, state_words
 from .clusters import runtime_words, size_words
 from .dbx import Dbx
 from .drift import differences
-from .errors import DbxError, GitError, NotFoundError
+from .errors import DbxError, GitError, NotFoundError, ProjectError
 from .events import Planned, Work
 from .exchange import root_of
+from .project import SPEC
 from .remote import Folder
 from .settings import LOCAL
+from .spec import parse_spec
 from .transfer import push
 from .versions import uncommitted
 from .view import Line, Table, View, ago, counted, listed
 
 _DEPLOYED = ("notebooks", "workspace")
+_DEPLOYED_FOLDERS = tuple(f"{name}/" for name in _DEPLOYED)
 
 
 @dataclass(frozen=True)
 class ClusterStatus:
-    """The picked cluster; ``differs`` names the fields in which it is not as its spec says."""
+    """The picked cluster; ``differs`` names the fields in which it is not as its spec says.
+
+    ``commit`` is the version here, when its spec is the one that the cluster is equal to.
+    """
 
     name: str
     cluster_id: str
@@ -134,16 +140,16 @@ def status(dbx: Dbx) -> Work[Status | NoProject]:
         cluster = _cluster(dbx)
     except DbxError as error:
         troubles[row] = str(error)
-    if host:
-        try:
-            notebooks = yield from _notebooks(dbx)
-            deployed = _deployed(dbx)
-        except DbxError as error:
-            troubles["notebooks"] = str(error)
     try:
         version = _version(dbx)
     except GitError as error:
         troubles["versions"] = str(error)
+    if host:
+        try:
+            notebooks = yield from _notebooks(dbx)
+            deployed = _deployed(dbx, _is_as_committed(notebooks, version))
+        except DbxError as error:
+            troubles["notebooks"] = str(error)
     target = dbx.project.target.name or (LOCAL if host and dbx.is_local else "default")
     name = dbx.project.settings.project
     return Status(name, target, host, user, cluster, notebooks, version, troubles, deployed)
@@ -182,8 +188,22 @@ def _cluster(dbx: Dbx) -> ClusterStatus | None:
         runtime_words(cluster),
         size_words(cluster),
         tuple(difference.field for difference in found),
-        str((cluster.get("custom_tags") or {}).get("dbx_commit", ""))[:7],
+        _version_of(dbx) if own and not found else "",
     )
+
+
+def _version_of(dbx: Dbx) -> str:
+    """The version here, if the cluster spec is as it was committed.
+
+    The cluster's own tag is no answer: a resize leaves it, and so does a version with that spec.
+    """
+    try:
+        committed = dbx.repo.run("show", f"HEAD:./{SPEC}")
+        spec = parse_spec(committed, dbx.project.target.cluster, where=str(SPEC))
+    except (GitError, ProjectError):
+        return ""
+    same = spec.fingerprint == dbx.project.cluster_spec().fingerprint
+    return (dbx.repo.head or "")[:7] if same else ""
 
 
 def _version(dbx: Dbx) -> VersionStatus:
@@ -198,11 +218,23 @@ def _version(dbx: Dbx) -> VersionStatus:
     )
 
 
-def _deployed(dbx: Dbx) -> Deployed | None:
-    """What the record beside the notebooks says; ``None`` before the first push."""
+def _is_as_committed(notebooks: NotebookStatus, version: VersionStatus | None) -> bool:
+    """Whether the workspace is seen to be equal to the version here."""
+    if version is None or not version.commit or notebooks.differ or notebooks.by_hand:
+        return False
+    return not any(path.startswith(_DEPLOYED_FOLDERS) for path in version.changed)
+
+
+def _deployed(dbx: Dbx, is_as_committed: bool) -> Deployed | None:
+    """What the record beside the notebooks says; ``None`` before the first push.
+
+    What was pushed before it was committed is that commit, whatever was checked out then.
+    """
     record = Folder(dbx.workspace, root_of(dbx, "")).record()
     if record is None:
         return None
+    if is_as_committed:
+        record = replace(record, commit=dbx.repo.head or "", clean=True)
     behind = None
     if record.commit:
         with contextlib.suppress(GitError):
@@ -224,7 +256,7 @@ def _cluster_words(cluster: ClusterStatus) -> str:
     parts += [state_words({"state": cluster.state}), f"runtime {cluster.runtime}", cluster.size]
     parts.append(spec or "equal to its spec")
     if cluster.commit:
-        parts.append(f"of version {cluster.commit}")
+        parts.append(f"as in version {cluster.commit}")
     return " · ".join(parts)
 
 

@@ -192,7 +192,7 @@ def _push(
                     settle(base, sides, dbx.project)
                 backup = new_backup(dbx.project) if force or prune else None
                 size = 0
-                if steps:
+                if steps or (not paths and _has_a_name_now(dbx, sides)):
                     locking = locking or crew.start(lock.take)
                     user = crew.start(dbx.workspace.user)
                     commit = crew.start(partial(_commit, dbx))
@@ -215,6 +215,17 @@ def _owner(dbx: Dbx, base: Base) -> str:
             base.note("owner", name)
     # A copy of the folder has the same base, but is another checkout.
     return f"{name} {platform.node()} {dbx.project.root}"
+
+
+def _has_a_name_now(dbx: Dbx, sides: Sides) -> bool:
+    """Whether what others pushed is exactly a commit that their record does not name.
+
+    A pipeline often finds its commit there, because it was pushed before it was committed.
+    """
+    if sides.record is None:
+        return False
+    head, clean = _commit(dbx)
+    return clean and (head, True) != (sides.record.commit, sides.record.clean)
 
 
 def _commit(dbx: Dbx) -> tuple[str, bool]:

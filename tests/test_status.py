@@ -56,6 +56,30 @@ def test_the_cluster_and_how_it_differs_from_its_spec(
     dbx.workspace.delete_cluster(status.cluster.cluster_id)
 
 
+def test_a_cluster_is_said_to_be_as_a_version_only_when_it_is(
+    perform: Perform, dbx: Dbx, git_project: Path
+) -> None:
+    """Its own tag is that of the version it was made or edited for: nothing else renews it."""
+    spec = git_project / "pipelines" / "config.cluster.json"
+    cluster_id = perform("rebuild").cluster_id
+    made_for = dbx.repo.head[:7]
+    assert perform("status").cluster.commit == made_for
+    (git_project / "workspace/greet.py").write_text("# Databricks notebook source\nprint(6)\n")
+    later = perform("commit", message="Greet").commit[:7]
+    assert perform("status").cluster.commit == later
+    spec.write_text(spec.read_text().replace('"num_workers": 1', '"num_workers": 2'))
+    assert perform("status").cluster.commit == ""
+    perform("rebuild")  # a running cluster is resized: its tag stays
+    assert dbx.workspace.cluster(cluster_id)["custom_tags"]["dbx_commit"].startswith(made_for)
+    cluster = perform("status").cluster
+    assert (cluster.differs, cluster.commit) == ((), ""), "no version has this spec yet"
+    grown = perform("commit", message="Grow").commit[:7]
+    status = perform("status")
+    assert status.cluster.commit == grown
+    assert f"as in version {grown}" in " ".join(text(status.view()).split())
+    dbx.workspace.delete_cluster(cluster_id)
+
+
 def test_versions(perform: Perform, dbx: Dbx, git_project: Path) -> None:
     (git_project / "workspace" / "greet.py").write_text("# Databricks notebook source\nprint(1)\n")
     version = perform("status").version
@@ -95,6 +119,27 @@ def test_what_is_deployed_and_what_was_changed_by_hand(
     status = perform("status")
     assert status.notebooks.by_hand == ("greet", "extra")
     assert "changed by hand in the workspace: greet, extra" in text(status.view())
+
+
+def test_what_was_pushed_before_it_was_committed_is_that_version(
+    perform: Perform, dbx: Dbx, git_project: Path, tmp_path: Path
+) -> None:
+    """As `ship` does it: the pipeline then finds nothing left to send."""
+    dbx.workspace.delete("/Shared/hello", recursive=True)
+    perform("commit", message="First")
+    perform("push")
+    (git_project / "workspace/greet.py").write_text("# Databricks notebook source\nprint(4)\n")
+    perform("push")
+    second = perform("commit", message="Second").commit
+    deployed = perform("status").deployed
+    assert (deployed.commit, deployed.clean, deployed.behind) == (second[:7], True, 0)
+    subprocess.run(["git", "clone", "-q", git_project, tmp_path / "pipeline"], check=True)
+    drive(verbs.perform(Dbx(tmp_path / "pipeline", "local"), "push", {}), lambda _: None)
+    # Whoever is elsewhere by now learns it from what stands beside the notebooks.
+    (git_project / "workspace/greet.py").write_text("# Databricks notebook source\nprint(5)\n")
+    perform("commit", message="Third")
+    deployed = perform("status").deployed
+    assert (deployed.commit, deployed.clean, deployed.behind) == (second[:7], True, 1)
 
 
 def test_a_push_of_what_is_not_committed_says_so(

@@ -25,7 +25,6 @@ from dbx_magic import local_process
 from dbx_magic.dbx import Dbx
 from dbx_magic.errors import WorkspaceError
 from dbx_magic.events import drive
-from dbx_magic.pipelines import render
 from dbx_magic.verbs import perform
 
 CLIENT = "0b0e1c5e-service-principal"
@@ -134,10 +133,16 @@ def federation(local: local_process.Server) -> Iterator[Federation]:
     server.server_close()
 
 
-def environment(forge: Any, federation: Federation) -> dict[str, str]:
+def env_of(steps: list[Any]) -> dict[str, str]:
+    [found] = [step["env"] for step in steps if "dbx-magic push" in str(step)]
+    return dict(found)
+
+
+def environment(forge: str, dbx: Dbx, federation: Federation) -> dict[str, str]:
     """What the generated pipeline and its forge give to the step that pushes."""
-    *_, text = render(forge, ("dev",), "main", "1", oidc=True).values()
-    pipeline = YAML(typ="safe", pure=True).load(text)
+    arguments = {"action": forge, "oidc": True}
+    *_, path = drive(perform(dbx, "pipeline", arguments), lambda _: None).written
+    pipeline = YAML(typ="safe", pure=True).load(dbx.project.root / path)
     known = {"databricks_host": federation.address, "databricks_client_id": CLIENT}
     federation.audience = f"{federation.address}/oidc/v1/token"
     match forge:
@@ -145,13 +150,13 @@ def environment(forge: Any, federation: Federation) -> dict[str, str]:
             federation.audience = AZURE_AUDIENCE
             known["system.accesstoken"] = federation.request_token
             [job] = pipeline["stages"][1]["jobs"]
-            found = job["strategy"]["runOnce"]["deploy"]["steps"][-1]["env"]
+            found = env_of(job["strategy"]["runOnce"]["deploy"]["steps"])
             names = ("COLLECTION", "TEAMPROJECTID", "PLANID", "JOBID", "HOSTTYPE")
             values = (f"{federation.address}/azure/", "p-1", "plan-1", "job-1", "build")
             given = {f"SYSTEM_{name}": one for name, one in zip(names, values, strict=True)}
             given["SYSTEM_TEAMFOUNDATIONCOLLECTIONURI"] = given.pop("SYSTEM_COLLECTION")
         case "github":
-            found = pipeline["jobs"]["dev"]["steps"][-1]["env"]
+            found = env_of(pipeline["jobs"]["dev"]["steps"])
             given = {
                 "ACTIONS_ID_TOKEN_REQUEST_TOKEN": federation.request_token,
                 "ACTIONS_ID_TOKEN_REQUEST_URL": f"{federation.address}/github?v=1",
@@ -184,7 +189,7 @@ def push(dbx: Dbx) -> Any:
 def test_a_generated_pipeline_deploys_without_a_token(
     forge: str, dev: Dbx, dbx: Dbx, federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = environment(forge, federation)
+    given = environment(forge, dev, federation)
     assert "DATABRICKS_TOKEN" not in given
     for name, value in given.items():
         monkeypatch.setenv(name, value)
@@ -196,7 +201,7 @@ def test_a_generated_pipeline_deploys_without_a_token(
 def test_whoever_the_policy_does_not_allow_is_told_so(
     dev: Dbx, federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = environment("gitlab", federation)
+    given = environment("gitlab", dev, federation)
     federation.key = "that of another forge"
     for name, value in given.items():
         monkeypatch.setenv(name, value)

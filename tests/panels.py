@@ -33,7 +33,7 @@ def text(panel: Any) -> str:
 
 
 def _texts(item: Any) -> Iterator[str]:
-    if item.layout.display == "none":
+    if not _is_seen(item):
         return
     for name in ("description", "value"):
         yield str(getattr(item, name, ""))
@@ -50,8 +50,12 @@ def press(panel: Any, label: str) -> None:
     found[0].click()
 
 
+def _is_seen(item: Any) -> bool:
+    return not (is_off(item) and "dbx-passing" in item._dom_classes)
+
+
 def _buttons(item: Any) -> Iterator[Any]:
-    if item.layout.display == "none":
+    if not _is_seen(item):
         return
     if type(item).__name__ == "Button":
         yield item

@@ -279,9 +279,11 @@ class TestCommit:
             until(lambda: "dbx-diff" in text(commit), commit)
             for words_ in shown:
                 assert words_ in words(commit)
+        write(git_project, "workspace/new.py", "x = 1\n")
         press(commit, "Refresh")
         settle(commit)
-        assert "dbx-diff" not in text(commit)
+        assert "+ workspace/new.py" in words(commit)
+        assert commit.list.value == "workspace/train.py"
 
     def test_published_to_the_local_remote_the_pipelines_are_followed_to_their_end(
         self, git_project: Path, perform: Any, opened: Any

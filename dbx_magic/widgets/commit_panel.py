@@ -13,7 +13,18 @@ from dbx_magic.show import addressed, markup, view_of
 from dbx_magic.versions import Committed
 from dbx_magic.view import Block, Line, View, counted
 
-from .parts import above, allow, button, error_words, offer_changes, panel, row, spoken, wide
+from .parts import (
+    above,
+    allow,
+    button,
+    error_words,
+    offer_changes,
+    panel,
+    passing,
+    row,
+    spoken,
+    wide,
+)
 from .work import Doing, Live, Place
 
 _MOST = 50
@@ -26,18 +37,19 @@ class CommitPanel:
 
     def __init__(self, place: Place) -> None:
         self.committed: Committed | None = None
-        self.message = above(
-            widgets.Textarea(
-                description="Message",
-                placeholder="What changed, in a sentence",
-                rows=2,
-                layout=wide(height="auto"),
+        message = widgets.Textarea(
+            description="Message",
+            placeholder="What changed, in a sentence",
+            rows=2,
+            layout=wide(height="auto"),
+        )
+        self.message = passing(above(message))
+        self.publish = passing(
+            widgets.Checkbox(
+                description="Publish, and follow the pipelines", indent=False, layout=wide()
             )
         )
-        self.publish = widgets.Checkbox(
-            description="Publish, and follow the pipelines", indent=False, layout=wide()
-        )
-        self.list = above(widgets.Select(layout=wide(height="auto")))
+        self.list = passing(above(widgets.Select(layout=wide(height="auto"))))
         self.sides = widgets.HTML()
         self.done = widgets.HTML()
         self.look_button = button("Refresh", self._propose, "See what changed since")
@@ -80,17 +92,18 @@ class CommitPanel:
 
     def _draw(self) -> None:
         doing = self.doing
-        if not doing.is_busy and isinstance(doing.result, Committed) and not doing.is_proposal:
+        allow(self.look_button, not doing.is_busy)
+        if doing.is_busy:
+            return
+        if isinstance(doing.result, Committed) and not doing.is_proposal:
             self._has_committed(doing.result)
         changes = [(item.symbol, item.path, "") for item in self._proposed]
         offer_changes(self.list, "Choose one to see what changed in it", changes, first=False)
         self._compare()
         done = view_of(self.committed) if self.committed else []
         self.done.value = spoken(addressed(done, "%dbx"))
-        allow(self.look_button, not doing.is_busy)
         for item in (self.message, self.publish):
-            item.layout.display = "" if self._proposed or doing.is_busy else "none"
-            item.disabled = doing.is_busy
+            allow(item, bool(self._proposed))
 
     def _compare(self) -> None:
         """Show what changed in the chosen file, cell by cell or line by line."""
@@ -107,9 +120,10 @@ class CommitPanel:
 
     def _has_committed(self, committed: Committed) -> None:
         """Keep what was committed, and go on with what the pipelines make of it."""
-        self.doing.forget()  # first: an empty message draws again
+        self.doing.forget()
         self.committed = committed
-        self.message.value = ""
+        if self.message.value.strip() == committed.message:
+            self.message.value = ""
         published = committed.published
         if published and published.commits and not published.review:
             self.doing.perform("follow")

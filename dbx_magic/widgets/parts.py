@@ -27,7 +27,8 @@ _CSS = """
 .dbx-panel .widget-html, .dbx-panel .jupyter-widgets.widget-html { height: auto; }
 .dbx-panel .jupyter-button.dbx-off { background: none; box-shadow: none; cursor: default;
   color: var(--jp-ui-font-color2, inherit); }
-.dbx-panel .dbx-answer.dbx-off:not(:focus-visible) { display: none; }
+.dbx-panel button.dbx-passing.dbx-off:not(:focus-visible),
+.dbx-panel div.dbx-passing.dbx-off:not(:focus-within) { display: none; }
 .dbx-panel .dbx-heard { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }
 .dbx-panel button:focus-visible, .dbx-panel select:focus-visible, .dbx-panel input:focus-visible,
@@ -78,24 +79,24 @@ def button(
     return made
 
 
-def allow(item: widgets.Button, fits: bool) -> None:
-    """Let a button be pressed, or not: then Tab passes it, and an answer is not seen either.
+def allow(item: widgets.DOMWidget, fits: bool) -> None:
+    """Let a control be used, or not: then Tab leads past it, and a passing one is not seen.
 
     What is really disabled or hidden throws the keyboard out of the panel. So a button that was
-    just pressed keeps it, and is passed or gone when the keyboard has left.
+    just pressed keeps it, and is left out or gone when the keyboard has left.
     """
     (item.remove_class if fits else item.add_class)(_OFF)
     item.tabbable = None if fits else False
 
 
-def is_off(item: widgets.Button) -> bool:
-    """Whether a button cannot be pressed now."""
+def is_off(item: widgets.DOMWidget) -> bool:
+    """Whether a control cannot be used now."""
     return _OFF in item._dom_classes  # noqa: SLF001
 
 
-def answer(item: widgets.Button) -> widgets.Button:
-    """Show a button only while it can be pressed."""
-    item.add_class("dbx-answer")
+def passing(item: Any) -> Any:
+    """Show a control only while it can be used."""
+    item.add_class("dbx-passing")
     return item
 
 
@@ -171,7 +172,7 @@ def offer_changes(
     labels = aligned([(f"{symbol} {name}", reason) for symbol, name, reason in shown])
     names = [name for _, name, _ in shown]
     offer(items, list(zip(labels, names, strict=True)), first=first)
-    items.layout.display = "" if names else "none"
+    allow(items, bool(names))
     items.description = title + (f" ({rest:,} more)" if rest > 0 else "")
 
 

@@ -12,7 +12,7 @@ from dbx_magic.pull import Differences
 from dbx_magic.show import markup
 from dbx_magic.view import Line, View
 
-from .parts import above, allow, button, error_words, offer_changes, panel, row, wide
+from .parts import above, allow, button, error_words, offer_changes, panel, passing, row, wide
 from .work import Doing, Live, Place
 
 _SHOWN = 500
@@ -27,7 +27,9 @@ class PushPanel:
             indent=False,
             layout=wide(),
         )
-        self.list = above(widgets.Select(description="What differs", layout=wide(height="auto")))
+        self.list = passing(
+            above(widgets.Select(description="What differs", layout=wide(height="auto")))
+        )
         self.sides = widgets.HTML()
         self.look_button = button("Refresh", self._propose, "Compare with the workspace")
         self.pull_button = button(
@@ -86,13 +88,15 @@ class PushPanel:
         self.doing.propose("push", prune=self.prune.value, force=True)
 
     def _draw(self) -> None:
+        allow(self.look_button, not self.doing.is_busy)
+        if self.doing.is_busy:
+            return
         proposed = self.doing.arguments if self.doing.is_proposal else {}
         if proposed.get("prune", self.prune.value) != self.prune.value:
             self._propose()  # it was asked for while another plan was made
             return
         changes = [(item.symbol, item.subject, item.reason) for item in self._changes]
         offer_changes(self.list, "What differs", changes)
-        allow(self.look_button, not self.doing.is_busy)
         self._compare()
 
     def _compare(self) -> None:

@@ -20,7 +20,7 @@ from dbx_magic.spec import PLACEHOLDER, ClusterSpec, Json, parse_spec
 from dbx_magic.view import Block, Line, View
 
 from .fields import Field, usual_fields
-from .parts import above, allow, answer, button, panel, row, spoken, wide
+from .parts import above, allow, button, panel, passing, row, spoken, wide
 from .work import Doing, Live, Place
 
 _ROWS = 16
@@ -60,7 +60,7 @@ class SpecEditor:
         self.beside = widgets.HTML()
         self.save_button = button("Save", self.save, f"Write {SPEC}", obvious=True)
         self.reload_button = button("Reload", self.reload, "Take what the file says now")
-        self.overwrite_button = answer(
+        self.overwrite_button = passing(
             button("Overwrite", self._write, "Write over what somebody else wrote meanwhile")
         )
         self.rebuild_button = button(

@@ -21,7 +21,7 @@ from dbx_magic.show import addressed, markup, view_of
 from dbx_magic.verbs import perform
 from dbx_magic.view import Block, Line, View, counted
 
-from .parts import allow, answer, button, row, spoken
+from .parts import allow, button, passing, row, spoken
 
 _MOST_CHANGES = 50
 _DRAWN_EVERY = 0.2
@@ -97,7 +97,7 @@ class Doing:
             (self.stop_button, Doing._can_stop),
             (self.dismiss_button, lambda doing: bool(doing.verb) and not doing.is_busy),
         )
-        buttons = row(*(answer(item) for item, _ in self._answers))
+        buttons = row(*(passing(item) for item, _ in self._answers))
         self.box = widgets.VBox([self._told, self._bars, buttons])
         self.draw()
 

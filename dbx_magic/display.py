@@ -53,8 +53,8 @@ class Screen:
     def close(self) -> None:
         """Take the progress line away: what it told is over."""
         if self.handle is not None and self.last:
-            # What has no data takes no room; empty HTML would be a blank line in VS Code.
-            self.handle.update({}, raw=True)
+            # Not without any data: VS Code would go on showing what was there before.
+            self.handle.update({"text/plain": "", "text/html": ""}, raw=True)
         self.handle, self.last = None, ""
 
 

@@ -27,20 +27,25 @@ export async function follow(
 ): Promise<void> {
   let session: ISessionContext | null = null;
   let context: DocumentRegistry.Context | null = null;
-  const refresh = (): void => project.refresh();
+  const touch = (): void => project.touch();
   const turn = (): void => {
     const document = documentInFront(app);
     if (document) {
       project.follow(document.context.localPath);
     }
-    context?.fileChanged.disconnect(refresh);
+    context?.saveState.disconnect(onSave);
     context = document?.context ?? null;
-    context?.fileChanged.connect(refresh);
+    context?.saveState.connect(onSave);
     session?.iopubMessage.disconnect(listen);
     session = sessionOf(document);
     session?.iopubMessage.connect(listen);
   };
-  const listen = whenDbxHasRun(refresh);
+  const onSave = (_: unknown, state: DocumentRegistry.SaveState): void => {
+    if (state === 'completed') {
+      touch();
+    }
+  };
+  const listen = whenDbxHasRun(touch);
   const browse = (browser: FileBrowser | null): void => {
     if (!documentInFront(app)) {
       const folder = browser ? folderOf(browser) : '';

@@ -97,9 +97,18 @@ export class Project implements IDisposable {
     void this.findAgain();
   }
 
+  /** Something may have changed: read again, now or when somebody sees it. */
+  touch(): void {
+    if (this.isSeen()) {
+      this.refresh();
+    } else {
+      this.mayDiffer = true;
+    }
+  }
+
   /** Read again, now. What takes longer than the status is read only then. */
   refresh(): void {
-    this.isAsked = true;
+    this.isAsked = this.mayDiffer = true;
     if (this.folder !== null) {
       void this.poll.refresh();
     }
@@ -187,21 +196,21 @@ export class Project implements IDisposable {
   }
 
   private async read(): Promise<void> {
-    const { folder, isAsked } = this;
+    const { folder } = this;
     this.isAsked = false;
     try {
       this.status = await this.ask('status', {});
       this.error = null;
       if (this.status.type === 'Status') {
         this._changed.emit();
-        await this.look(isAsked);
+        await this.look();
       }
     } catch (error) {
       this.status = null;
       this.error = error as Error;
     }
-    if (folder !== this.folder) {
-      return this.read();
+    if (folder !== this.folder || this.isAsked) {
+      return this.read(); // asked for meanwhile: what was read may be out of date
     }
     this._changed.emit();
     if (this.error) {
@@ -209,14 +218,15 @@ export class Project implements IDisposable {
     }
   }
 
-  private async look(isAsked: boolean): Promise<void> {
+  private async look(): Promise<void> {
     if (this.isSeen('clusters')) {
       this.clusters = await this.ask('clusters', {}).then(
         found => found.rows,
         () => null // the status says what is the matter
       );
     }
-    if (isAsked && this.isSeen('differences')) {
+    if (this.mayDiffer && this.isSeen('differences')) {
+      this.mayDiffer = false;
       this.differences = await this.ask('diff', { names: true }).then(
         found => found.objects,
         error => error
@@ -234,6 +244,7 @@ export class Project implements IDisposable {
   private _path = '';
   private folder: string | null = null; // until it is known where we are
   private isAsked = false;
+  private mayDiffer = false;
   private _settings = DEFAULTS;
   private readonly poll = new Poll({
     name: 'dbx-magic:status',

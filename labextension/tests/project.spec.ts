@@ -13,9 +13,11 @@ const PLAN = { title: '1 change', fingerprint: 'abc', changes: [{}] };
 /** The server's side: it knows a project, plans one change, and remembers what it was asked. */
 class Server implements IDbx {
   readonly asked: [Verb, Record<string, unknown>][] = [];
+  answers: Promise<unknown> = Promise.resolve();
 
   async *perform(verb: Verb, args: object): AsyncGenerator<Event, never> {
     this.asked.push([verb, { ...args }]);
+    await this.answers;
     if ('dry_run' in args) {
       yield { event: 'Planned', plan: PLAN } as never;
     }
@@ -117,6 +119,37 @@ describe('how the project stands', () => {
     project.refresh();
     await vi.advanceTimersByTimeAsync(100);
     expect([server.count('clusters'), server.count('diff')]).toEqual([3, 1]);
+    panel.isVisible = true; // what was asked for meanwhile
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect([server.count('clusters'), server.count('diff')]).toEqual([4, 2]);
+  });
+
+  it('is read again at once when that is asked while it is read', async () => {
+    let answer = (): void => undefined;
+    server.answers = new Promise<void>(resolve => {
+      answer = resolve;
+    });
+    project.follow('hello/a.ipynb');
+    await vi.advanceTimersByTimeAsync(100);
+    project.refresh();
+    answer();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(server.count('status')).toBe(2);
+    await vi.advanceTimersByTimeAsync(3_600_000); // nobody sees it
+    expect(server.count('status')).toBe(2);
+  });
+
+  it('is read after a change only when somebody sees it', async () => {
+    const viewer = seen();
+    project.follow('hello/a.ipynb');
+    await vi.advanceTimersByTimeAsync(100);
+    project.touch();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(server.count('status')).toBe(2);
+    viewer.isVisible = false;
+    project.touch();
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(server.count('status')).toBe(2);
   });
 
   it('is not read again for a document beside the last one', async () => {

@@ -24,7 +24,7 @@ def section(page: Page, name: str) -> Locator:
 def open_panel(lab: Any, page: Page) -> Any:
     def open_panel(project: Path) -> None:
         page.goto(lab.notebook(project))
-        page.locator(".jp-DbxStatus").click()
+        page.get_by_role("tab", name="Databricks").click()
         expect(page.locator("#dbx-magic-panel")).to_be_visible()
 
     return open_panel
@@ -138,7 +138,7 @@ def test_a_reload_and_a_second_tab_in_the_middle_of_a_rebuild(
     page.reload()
     other = page.context.new_page()
     other.goto(lab.notebook(root))
-    other.locator(".jp-DbxStatus").click()
+    other.get_by_role("tab", name="Databricks").click()
     both = [cluster, section(other, "Cluster")]
     for one in both:
         expect(one.get_by_role("status")).to_contain_text("hello")  # under way, or just ended

@@ -31,6 +31,57 @@ def test_a_click_reads_again(lab: Any, page: Page, running: Dbx) -> None:
     expect(status(page)).to_have_text("local · ○ hello")
 
 
+def test_quick_pick(lab: Any, page: Page, running: Dbx, shot: Any) -> None:
+    """A click on the indicator, or a key, offers the clusters; one more picks another."""
+    settings = running.project.root / "dbx.toml"
+    settings.write_text(settings.read_text().replace('cluster = "hello"', 'cluster = "other"'))
+    running.project.pick(None)
+    page.goto(lab.notebook(running.project.root))
+    expect(status(page)).to_have_text("local · no cluster")
+    expect(page.get_by_role("contentinfo")).to_contain_text("| Idle")
+    status(page).press("Enter")
+    menu = page.get_by_role("menu").last
+    expect(menu).to_contain_text("Show the Databricks Panel")
+    menu.get_by_text("● hello").click()
+    expect(status(page)).to_have_text("local · ● hello")
+    expect(page.locator("#dbx-magic-panel")).to_be_hidden()
+    status(page).click()
+    expect(menu.locator("[data-command='dbx-magic:pick-cluster'].lm-mod-toggled")).to_have_text(
+        "● hello"
+    )
+    shot("menu")
+    page.keyboard.press("Escape")
+    expect(status(page)).to_be_focused()
+
+
+def test_the_folder_that_is_browsed_to(lab: Any, page: Page, running: Dbx) -> None:
+    """Its project is shown as long as no document is in front."""
+    page.goto(lab.address("").replace("/tree/", ""))
+    expect(status(page)).to_have_text("no Databricks project")
+    page.get_by_role("listitem", name=f"Name: {running.project.root.name}").dblclick()
+    expect(status(page)).to_have_text("local · ● hello")
+
+
+def test_nothing_is_asked_while_nothing_is_visible(lab: Any, page: Page, running: Dbx) -> None:
+    """Without status bar, panel and badges hours pass in silence; with the bar it asks again."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.extend(re.findall(r"/dbx-magic/(\w+)\?", request.url)))
+    page.clock.install()
+    with page.expect_response(re.compile("/dbx-magic/diff")):  # for the badges, once
+        page.goto(lab.notebook(running.project.root))
+    expect(status(page)).to_have_text("local · ● hello")
+    run(page, "statusbar:toggle")
+    run(page, "application:toggle-left-area")
+    expect(status(page)).to_be_hidden()
+    asked.clear()
+    for _ in range(3):
+        page.clock.fast_forward("01:00:00")
+    assert asked == []
+    run(page, "statusbar:toggle")
+    with page.expect_request(re.compile("/dbx-magic/status")):
+        page.clock.fast_forward("01:00:00")
+
+
 def test_a_cell_that_uses_the_magic(lab: Any, page: Page, running: Dbx) -> None:
     """What `%dbx` changes in a notebook is seen at once, not with the next poll."""
     write_cell(running, "%load_ext dbx_magic\n%dbx stop")
@@ -59,6 +110,10 @@ def test_dark(lab: Any, page: Page, running: Dbx, shot: Any) -> None:
     assert colour(status(page)) == colour(neighbour) != light
     shot("dark")
     choose_theme(page, "JupyterLab Light")
+
+
+def run(page: Page, command: str) -> None:
+    page.evaluate("command => void window.jupyterapp.commands.execute(command)", command)
 
 
 def write_cell(dbx: Dbx, source: str) -> None:

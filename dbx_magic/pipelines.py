@@ -7,7 +7,7 @@ import difflib
 import hashlib
 import importlib.metadata
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -63,7 +63,9 @@ _PROOFS: Mapping[Forge, tuple[str, str]] = {
     "github": ("secret DATABRICKS_TOKEN", "variable DATABRICKS_CLIENT_ID"),
     "gitlab": ("DATABRICKS_TOKEN (masked)", "DATABRICKS_CLIENT_ID"),
 }
-_MARK = re.compile(r" #(token|oidc)$")
+# What a line of a template is for, where it is not for every project: the proof, as above, and
+# whether there is data or a model to validate.
+_MARK = re.compile(r" #(token|oidc|code|model)$")
 # What else there is to do for a project that is not at the top of its repository.
 _BELOW: Mapping[Forge, str] = {
     "azure": "",
@@ -186,7 +188,9 @@ def pipeline(
         return LocalRunner(str(remote.folder), tuple(path for path in azure if _read(dbx, path)))
     targets = _targets(dbx)
     version = importlib.metadata.version("dbx-magic")
-    wanted = render(action, targets, _branch(repo), version, repo.prefix, oidc=oidc)
+    settings = dbx.project.settings
+    marks = {"oidc" if oidc else "token", "model" if settings.data or settings.model else "code"}
+    wanted = render(action, targets, _branch(repo), version, repo.prefix, marks)
     there_now = {path: _read(dbx, path) for path in wanted}
     steps = tuple(Write(path, text) for path, text in wanted.items() if there_now[path] != text)
     edited = [step.path for step in steps if _is_edited(there_now[step.path])]
@@ -278,18 +282,18 @@ def render(
     branch: str,
     version: str,
     prefix: str = "",
-    *,
-    oidc: bool = False,
+    marks: Set[str] = frozenset({"token", "code"}),
 ) -> dict[str, str]:
     """Fill in the templates of a forge: the text of each file, by its path.
 
-    ``prefix`` is the project's folder in its repository, ``path/to/it/``. With ``oidc`` no token is
-    handed over, but the forge's word.
+    ``prefix`` is the project's folder in its repository, ``path/to/it/``. ``marks`` are those of
+    the lines to keep: with ``oidc`` no token is handed over, but the forge's word; with ``model``
+    data and model are validated, too.
     """
     folder = files(__package__) / "templates" / "pipelines" / forge
     found = {}
     for name, path in paths(prefix)[forge].items():
-        text = _marked((folder / name).read_text(encoding="utf-8"), "oidc" if oidc else "token")
+        text = _marked((folder / name).read_text(encoding="utf-8"), marks)
         text = text.replace("__BRANCH__", branch).replace("__VERSION__", version)
         text = text.replace("__FILE__", path).replace("__PREFIX__", prefix)
         if prefix:
@@ -315,10 +319,10 @@ def render(
     return found
 
 
-def _marked(text: str, mark: str) -> str:
-    """Leave out the lines with another mark than this one, and the mark."""
+def _marked(text: str, marks: Set[str]) -> str:
+    """Leave out the lines with another mark than these, and the marks."""
     found = ((line, _MARK.search(line)) for line in text.split("\n"))
-    lines = (_MARK.sub("", line) for line, other in found if other is None or other[1] == mark)
+    lines = (_MARK.sub("", line) for line, mark in found if mark is None or mark[1] in marks)
     return "\n".join(lines)
 
 

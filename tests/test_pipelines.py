@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_what_is_written_is_what_the_forges_take() -> None:
     [("azure", "azure-devops-oidc"), ("github", "github-oidc"), ("gitlab", "env-oidc")],
 )
 def test_the_forge_can_vouch_for_a_pipeline_without_any_token(forge: Any, kind: str) -> None:
-    texts = render(forge, ("dev", "prod"), "main", "0.1.0", oidc=True)
+    texts = render(forge, ("dev", "prod"), "main", "0.1.0", marks={"oidc", "code"})
     assert find_problems(texts) == []
     for text in texts.values():
         assert f"DATABRICKS_AUTH_TYPE: {kind}\n" in text
@@ -78,6 +79,25 @@ def test_the_forge_can_vouch_for_a_pipeline_without_any_token(forge: Any, kind: 
     plain = "".join(render(forge, ("dev",), "main", "0.1.0").values())
     assert "oidc" not in plain
     assert "#token" not in plain
+
+
+@pytest.mark.parametrize("forge", FORGES)
+def test_what_dbx_toml_demands_of_data_is_validated_after_each_push(
+    git_project: Path, forge: Any
+) -> None:
+    def written() -> str:
+        do(git_project, forge)
+        texts = {path: (git_project / path).read_text() for path in FILES[forge].values()}
+        assert find_problems(texts) == []
+        return "".join(texts.values())
+
+    assert "validate" not in written()
+    with (git_project / "dbx.toml").open("a") as file:
+        file.write('[data.birds]\nsource = "birds"\n')
+    text = written()
+    push = text.index("dbx-magic push --target local")
+    assert 0 < text.index("dbx-magic validate --target local\n") - push < 100
+    assert not re.search(r"#(code|model)$", text, re.MULTILINE)
 
 
 def test_targets_follow_each_other_after_the_tests() -> None:

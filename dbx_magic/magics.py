@@ -104,8 +104,9 @@ class DbxMagics(Magics):
 
     def plain_cell(self, lines: list[str]) -> list[str]:
         """Send a cell to the cluster in remote mode; a part of it, when it has `%dbx` lines."""
-        # Silent is what a front end asks for itself: that is no cell of the user's.
-        if self._running or self._request().get("silent"):
+        # What a front end asks for itself, silent or beside the history, is no cell of the user's.
+        asked = self._request()
+        if self._running or asked.get("silent") or not asked.get("store_history", True):
             return lines
         if found := _LOCAL_CELL.match("".join(lines)):
             rest = "".join(lines)[found.end() :]

@@ -126,6 +126,20 @@ def test_cells_run_there_and_local_ones_here(here: Run, cell: Run) -> None:
     assert "here" in text(here("where"))
 
 
+def test_what_a_front_end_asks_for_itself_is_no_cell(kernel: NotebookClient, cell: Run) -> None:
+    """VS Code completes so, from a thread, and looks at variables."""
+    cell("%%dbx local\nwhere = 'here'")
+    cell("where = 'there'")
+    asked = nbformat.v4.new_code_cell(
+        "import threading\ncomplete = get_ipython().kernel.do_complete\n"
+        "ask = lambda: print(where, complete('%dbx rebui', 10)['matches'])\n"
+        "thread = threading.Thread(target=ask)\nthread.start()\nthread.join()"
+    )
+    kernel.nb.cells.append(asked)
+    kernel.execute_cell(asked, len(kernel.nb.cells) - 1, store_history=False)
+    assert text(asked) == "here ['rebuild']\n"
+
+
 def test_the_progress_of_a_slow_cell_leaves_nothing_behind(cell: Run) -> None:
     """Its place among the outputs stays, and is empty."""
     done = cell("print('before')\nimport time\ntime.sleep(1.5)\nprint('after')")

@@ -256,13 +256,11 @@ class Host(Rest):
         if answer.headers.get("X-RateLimit-Remaining") == "0":
             return RefusedError(f"{self._name} takes no more requests for now.", status=status)
         if status in (403, 404):
-            return RefusedError(
-                f"{self._name} has no such thing, or it is not for this token: {message}"
-                if self.is_signed
-                else f"{self._name} has no such thing, or only for those who sign in.",
-                self._how_to_sign_in(),
-                status=status,
-            )
+            who = f"it is not for this token: {message.rstrip('.')}"
+            if not self.is_signed:
+                who = "only for those who sign in"
+            what = f"{self._name} has no such thing, or {who}."
+            return RefusedError(what, self._how_to_sign_in(), status=status)
         return RefusedError(f"{self._name} answered {status}: {message}", status=status)
 
     def _signed_out(self, status: int) -> RefusedError:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shlex
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +26,11 @@ _HOOK = """#!/bin/sh
 # Run the pipelines of what was pushed. This is dbx_magic's local runner, not Azure Pipelines.
 exec {python} -m dbx_magic.runner received {folder}
 """
+
+
+def looked(branch: str) -> str:
+    """Name the mark of the commit of a branch whose pipelines were all begun."""
+    return f"refs/dbx/looked/{branch}"
 
 
 class LocalRemote:
@@ -74,9 +80,30 @@ class LocalRemote:
         return made
 
     def runs(self, commit: str, branch: str = "") -> list[PipelineRun]:
-        """The runs of a commit, oldest first; of all branches that it was pushed to."""
+        """The runs of a commit, oldest first; of all branches that it was pushed to.
+
+        One that was killed counts no more when it has begun again.
+        """
         del branch
-        return [run for run in self._all() if run.commit == commit]
+        found = [run for run in self._all() if run.commit == commit]
+        last = {(run.pipeline, run.branch): run.number for run in found}
+        latest = last.values()
+        return [run for run in found if run.state != "interrupted" or run.number in latest]
+
+    def go_on(self, commit: str, branch: str) -> str:
+        """Begin what a killed run or hook has left undone of a branch, and say so."""
+        if self.repo.commit(looked(branch)) == commit and not self.interrupted(branch):
+            return ""
+        received = f"{commit} {commit} refs/heads/{branch}\n"
+        done = subprocess.run(
+            [self.folder / "hooks" / "post-receive"],
+            input=received,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip()
 
     def interrupted(self, branch: str) -> set[str]:
         """The pipelines whose last run of a branch was killed, so that its work is not done."""
@@ -102,7 +129,8 @@ class LocalRemote:
         if run.is_over:
             return run
         steps = (one if one.is_over else replace(one, state="interrupted") for one in run.steps)
-        return replace(run, state="interrupted", steps=tuple(steps))
+        why = "its process was killed; `publish` begins it again"
+        return replace(run, state="interrupted", reason=why, steps=tuple(steps))
 
     def _read(self, number: int) -> PipelineRun:
         content = json.loads((self._runs / f"{number}.json").read_text(encoding="utf-8"))

@@ -10,12 +10,16 @@ import contextlib
 import os
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from . import lockfile
+from .crew import Crew
 from .draft import scratch
 from .errors import ConflictError, GitError
 from .events import Planned, Progress, Work
+from .exchange import ticking
+from .local_remote import LocalRemote
 from .plan import Change, Plan
 from .project import SPEC
 from .repo import Answer, Repo
@@ -51,8 +55,9 @@ class Published:
         to = f"{self.remote}/{self.branch}"
         if self.dry_run:
             return []
+        said = [Line(line, indent=1) for line in self.said.split("\n") if line]
         if not self.commits:
-            return [Line("nothing to publish", "✓", note=f"{to} is at {self.commit[:7]}")]
+            return [Line("nothing to publish", "✓", note=f"{to} is at {self.commit[:7]}"), *said]
         commits = counted(len(self.commits), "commit")
         if self.review:
             return [
@@ -66,7 +71,7 @@ class Published:
             # Not `git pull`: that would put ours on top once more, and merge the lock by lines.
             note = f"`git switch -C {self.branch} {to}` brings them"
             lines.append(Line(words, note=note, indent=1))
-        return [*lines, *(Line(line, indent=1) for line in self.said.split("\n") if line)]
+        return [*lines, *said]
 
     def _review_words(self, review: Review) -> str:
         if not review.request:
@@ -272,8 +277,12 @@ def publish_branch(
                 yield Planned(plan)
             plan.must_be(expect)
         done = Published(to.remote, to.branch, head, ahead.commits, ahead.theirs, dry_run=dry_run)
-        if dry_run or not ahead.commits:
-            return replace(done, commit=ahead.tip or head, theirs=0) if not dry_run else done
+        if dry_run:
+            return done
+        if not ahead.commits:
+            tip = ahead.tip or head
+            left = yield from _gone_on(repo, to, tip)
+            return replace(done, commit=tip, theirs=0, said=left)
         if to_branch or (tried and tried.tip == ahead.tip):
             # The remote did not move, so it was not that: it refuses.
             return (yield from _for_review(repo, to, ahead, said))
@@ -291,6 +300,16 @@ def publish_branch(
     raise ConflictError(
         f"{to} moved {_TRIES} times while this was being published.", "Nothing is lost. Try again."
     )
+
+
+def _gone_on(repo: Repo, to: Destination, commit: str) -> Work[str]:
+    """Begin again what was killed here; a forge has means of its own for that."""
+    local = LocalRemote.of(repo, to.remote)
+    if local is None:
+        return ""
+    with Crew() as crew:
+        work = crew.start(partial(local.go_on, commit, to.branch))
+        return (yield from ticking(crew.wait(work), "looking for what was killed", to.remote))
 
 
 def _for_review(repo: Repo, to: Destination, ahead: Ahead, said: str) -> Work[Published]:

@@ -244,14 +244,15 @@ def test_runs_of_one_pipeline_wait_for_each_other(here: Path, tmp_path: Path) ->
 def test_a_killed_run_is_told_as_interrupted(here: Path, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     file = here / "pipelines/build-workspace.yml"
-    script = f"echo $PPID $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 600"
+    number = "$(basename $(dirname $PWD) .tree)"
+    script = f"echo $PPID $$ {number} > {pid}.new; mv {pid}.new {pid}; exec sleep 600"
     file.write_text(file.read_text().replace("test ! -e workspace/bad.py", script))
     (here / "README.md").write_text("staged\n")
     git(here, "add", "README.md")
-    ship(here, "workspace/greet.py", "1\n")
+    first = ship(here, "workspace/greet.py", "1\n")
     before = git(here, "status", "--porcelain=v2", "-uall"), git(here, "ls-files", "--stage")
     wait_until(pid.exists)
-    runner, step = map(int, pid.read_text().split())
+    runner, step, _ = map(int, pid.read_text().split())
     os.kill(runner, signal.SIGKILL)
     wait_until(lambda: not alive(step))
     done = do(here, "follow")
@@ -261,9 +262,19 @@ def test_a_killed_run_is_told_as_interrupted(here: Path, tmp_path: Path) -> None
     assert git(remote, "fsck", "--no-dangling") == ""
     after = git(here, "status", "--porcelain=v2", "-uall"), git(here, "ls-files", "--stage")
     assert after == before
-    # Not what this pipeline is about, but the work of the killed one is not done.
+    assert "`publish` begins it again" in done.view()[0].note
+    again = do(here, "publish")
+    assert again.commits == ()
+    assert again.view()[1].text == "◐ build-workspace: run 2 begins, by the local runner"
+    wait_until(lambda: "2" in pid.read_text().split()[2:])
+    runner, step, _ = map(int, pid.read_text().split())
+    os.kill(runner, signal.SIGKILL)
+    wait_until(lambda: not alive(step))
+    assert [run.number for run in do(here, "follow", commit=first).runs] == [2]
+    # Not what this pipeline is about, but the work of the killed ones is not done.
     ship(here, "pipelines/build-workspace.yml", PIPELINE)
     assert do(here, "follow").runs[0].state == "succeeded"
+    assert do(here, "publish").view()[1:] == []
     # What the killed one had checked out is gone.
     assert list((remote / "dbx-runs").glob("*.tree")) == []
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dbx_magic.local_remote import LocalRemote
+from dbx_magic.local_remote import LocalRemote, looked
 from dbx_magic.project import SPEC
 
 from .azure import Unsupported
@@ -32,7 +32,7 @@ def main() -> None:
 def received(remote: LocalRemote, new: str, branch: str) -> None:
     """Run the pipelines that a push is about, and those whose last run was killed."""
     # Not the commit that the push began with: a hook that was killed has not looked at its own.
-    mark = f"refs/dbx/looked/{branch}"
+    mark = looked(branch)
     if not new.strip("0"):
         remote.repo.run("update-ref", "-d", mark)
         return

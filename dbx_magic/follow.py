@@ -105,7 +105,8 @@ def _absent(commit: str, to: Destination, waiting: str) -> PipelineError:
     if waiting:
         return PipelineError(
             f"{commit[:7]} waits in {waiting} to get into {to}, and no pipeline ran for it so far.",
-            "The pipelines that deploy run when its pull request is merged.",
+            "The pipelines that deploy run when its pull request is merged: then `git pull` and "
+            "`follow`.",
         )
     return PipelineError(
         f"{commit[:7]} is not at {to} yet, so no pipeline runs for it.", "Publish it: `publish`"

@@ -22,6 +22,7 @@ from .windows import JudgedWindow, has_drifted, judged
 from .workspace import Json
 
 _ANSWERED = "dbx.answered"  # the tag of a champion: what was done, and the last window it was for
+_IN_VAIN = "in-vain"  # what was done, when the new version was no better than the champion
 _MOST = 20  # violations that are shown
 
 
@@ -119,7 +120,7 @@ def monitor(
     Args:
         name: One `[data.NAME]` of dbx.toml; without it all that have a monitor.
         then: What to do about drift: tell of it, train the model anew, or go back to the previous
-            champion. Windows that were answered so do not count again.
+            champion. Neither is done twice for the same windows.
         cluster: Another cluster than the picked one, by name or id.
 
     Raises:
@@ -131,22 +132,27 @@ def monitor(
     watched = _meant(dbx, name)
     if then != "tell" and dbx.project.settings.model is None:
         raise ProjectError(f"dbx.toml has no [model] to {then}.", 'Write its name: name = "…"')
-    answer, answered = _last_answer(dbx) if then != "tell" else ("", "")
+    answer, last = _last_answer(dbx) if then != "tell" else ("", "")
     found = []
     for data, its_monitor in watched:
-        found.append((yield from _watch(dbx, data, its_monitor, answered, cluster)))
-    drifted = [item for item in found if item.drifted]
+        since = "" if answer == _IN_VAIN else last
+        found.append((yield from _watch(dbx, data, its_monitor, since, cluster)))
     done = Monitored(tuple(found))
+    drifted = [item for item in found if item.drifted]
     if not drifted or then == "tell":
         return done
     yield Note(f"{listed([item.name for item in drifted])}: drifted", "✗")
+    new = any(has_drifted(_after(last, item.windows), item.monitor) for item in drifted)
+    if then == "retrain" and answer == _IN_VAIN and not new:
+        yield Note("Training anew was in vain; it is tried again when later windows drift.", "!")
+        return done
     if then == "retrain":
         done = yield from _retrain(dbx, done, cluster)
-    elif answer != then:
-        done = yield from _roll_back(dbx, done)
     else:
-        yield Note("The champion is one that was gone back to already, so it stays.", "!")
-    _remember(dbx, then, max(item.windows[0].start for item in drifted))
+        done = yield from _roll_back(dbx, done, answer)
+    if done.promoted or then == "retrain":
+        latest = max(item.windows[0].start for item in drifted)
+        _remember(dbx, then if done.promoted else _IN_VAIN, latest)
     return done
 
 
@@ -161,7 +167,10 @@ def _retrain(dbx: Dbx, done: Monitored, cluster: str) -> Work[Monitored]:
     return replace(done, tracked=tracked, validated=validated, promoted=promoted)
 
 
-def _roll_back(dbx: Dbx, done: Monitored) -> Work[Monitored]:
+def _roll_back(dbx: Dbx, done: Monitored, answer: str) -> Work[Monitored]:
+    if answer == "rollback":
+        yield Note("The champion is one that was gone back to already, so it stays.", "!")
+        return done
     if PREVIOUS not in _aliases(dbx):
         yield Note("There is no previous champion to go back to.", "!")
         return done
@@ -178,7 +187,7 @@ def _last_answer(dbx: Dbx) -> tuple[str, str]:
 
 
 def _remember(dbx: Dbx, answer: str, start: str) -> None:
-    """Tell the champion, so that the windows until now are not answered again."""
+    """Tag the champion, so that the windows until now are not answered again."""
     if version := _aliases(dbx).get(CHAMPION):
         dbx.tracking.tag_version(_model(dbx), version, _ANSWERED, f"{answer} {start}")
 
@@ -211,7 +220,7 @@ def _meant(dbx: Dbx, name: str) -> list[tuple[Data, Monitor]]:
     return found
 
 
-def _watch(dbx: Dbx, data: Data, monitor: Monitor, answered: str, cluster: str) -> Work[Watched]:
+def _watch(dbx: Dbx, data: Data, monitor: Monitor, since: str, cluster: str) -> Work[Watched]:
     key = f"data.{data.name}"
     columns = yield from _columns(dbx, f"{key}.source", data.source, cluster)
     _must_have_time(f"{key}.monitor.time", monitor.time, data.source, columns)
@@ -223,9 +232,13 @@ def _watch(dbx: Dbx, data: Data, monitor: Monitor, answered: str, cluster: str) 
     tables = MetricTables(Source(data.source, columns), monitor, baseline)
     added = yield from _write(dbx, data.name, tables, cluster)
     latest = yield from _ask(dbx, tables.latest(), f"{tables.drift} cannot be read", cluster)
-    windows = tuple(item for item in judged(latest, monitor) if item.start > answered)
-    drifted = bool(windows) and has_drifted(windows, monitor)
+    windows = _after(since, judged(latest, monitor))
+    drifted = has_drifted(windows, monitor)
     return Watched(data.name, data.source, monitor, added, windows, drifted)
+
+
+def _after(start: str, windows: tuple[JudgedWindow, ...]) -> tuple[JudgedWindow, ...]:
+    return tuple(window for window in windows if window.start > start)
 
 
 def _write(dbx: Dbx, name: str, tables: MetricTables, cluster: str) -> Work[int]:

@@ -51,7 +51,7 @@ def has_drifted(windows: Sequence[JudgedWindow], monitor: Monitor) -> bool:
     That the latest does keeps an old drift, which is over, from being acted on.
     """
     violating = [window for window in windows[: monitor.of] if window.violations]
-    return len(violating) >= monitor.violations and bool(windows[0].violations)
+    return len(violating) >= monitor.violations and violating[0] is windows[0]
 
 
 def _violations(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,8 @@ import pytest
 from dbx_magic import verbs
 from dbx_magic.data import rows
 from dbx_magic.dbx import Dbx
-from dbx_magic.errors import ProjectError, QualityError, UsageError
-from dbx_magic.events import Progress, drive
+from dbx_magic.errors import ProjectError, QualityError, UsageError, WorkspaceError
+from dbx_magic.events import Event, Note, Progress, drive
 from dbx_magic.show import text
 from dbx_magic.workspace import Json
 
@@ -214,6 +214,98 @@ def test_tables_of_databricks_own_monitor_are_only_read(
     assert [item.value for item in done.data[0].windows[0].violations] == [0.3]
     assert (done.data[0].added, done.exit_code) == (0, 9)
     assert ask("select * from theirs_profile_metrics") == []
+
+
+@pytest.fixture
+def trained(
+    dbx: Dbx, perform: Perform, unavailable: Callable[[str], NoReturn]
+) -> Callable[[float], None]:
+    """Let the notebook `train` give a run of MLflow that reached so much, and its version."""
+    try:
+        dbx.tracking.aliases("watched")  # starts MLflow, which may have to be downloaded
+    except WorkspaceError as error:
+        unavailable(error.message)
+    (dbx.project.root / "workspace" / "greet.py").unlink()
+
+    def mlflow(path: str, **body: Any) -> Json:
+        return dbx.workspace.rest.post(f"2.0/mlflow/{path}", body)
+
+    def trained(accuracy: float) -> None:
+        run = mlflow("runs/create", experiment_id="0")["run"]["info"]
+        run_id, place = run["run_id"], f"{run['artifact_uri']}/model"
+        mlflow("runs/log-metric", run_id=run_id, key="accuracy", value=accuracy, timestamp=1)
+        mlflow("runs/update", run_id=run_id, status="FINISHED")
+        mlflow("model-versions/create", name="watched", source=place, run_id=run_id)
+        code = f"# Databricks notebook source\ndbutils.notebook.exit('{run_id}')\n"
+        (dbx.project.root / "workspace" / "train.py").write_text(code)
+        perform("push")
+
+    mlflow("registered-models/create", name="watched")
+    return trained
+
+
+def test_drift_is_answered_once(
+    dbx: Dbx,
+    perform: Perform,
+    ask: Ask,
+    settings: Callable[[str], None],
+    trained: Callable[[float], None],
+) -> None:
+    create(ask, "drifting", "at timestamp, mass double", "values (timestamp'2026-11-01', 1D)")
+    ask("create table drifting_profile_metrics (window string, monitor_version bigint)")
+    ask(
+        "create table drifting_drift_metrics (window struct<start: timestamp, `end`: timestamp>, "
+        "granularity string, monitor_version bigint, slice_key string, column_name string, "
+        "drift_type string, avg_delta double)"
+    )
+
+    def drifts(day: int) -> None:
+        at = f"timestamp'2026-11-{day:02} 00:00:00Z'"
+        window = f"named_struct('start', {at}, 'end', {at} + interval 1 day)"
+        ask(
+            f"insert into drifting_drift_metrics "
+            f"values ({window}, '1 day', 0, null, 'mass', 'CONSECUTIVE', 10D)"
+        )
+
+    def monitor(then: str) -> tuple[Any, str]:
+        seen: list[Event] = []
+        done = perform("monitor", seen, then=then)
+        return done, " ".join(event.text for event in seen if isinstance(event, Note))
+
+    model = "[model]\nname = 'watched'\ntrain = 'train'\nmetrics = {accuracy = {min = 0.8}}\n"
+    limits = "violations = 1\nof = 2\ndrift = {avg_delta = 1}"
+    settings(monitored("drifting", f"time = 'at'\n{limits}") + model)
+    trained(0.9)
+    perform("promote", version="1", force=True)
+    assert monitor("retrain")[0].exit_code == 0  # no window yet
+
+    drifts(1)
+    trained(0.7)
+    done, told = monitor("retrain")
+    assert "drifting: drifted" in told
+    (failed,) = (check for check in done.validated.checks if not check.passed)
+    assert (failed.rule, failed.found) == ("accuracy at least 0.8", "0.7")
+    assert (done.exit_code, done.promoted) == (9, None)
+    done, told = monitor("retrain")
+    assert "was in vain" in told
+    assert (done.exit_code, done.tracked) == (9, None)
+    assert dbx.tracking.aliases("watched") == {"champion": "1"}
+
+    drifts(2)
+    trained(0.95)
+    done, _ = monitor("retrain")
+    assert (done.exit_code, done.promoted.version) == (0, "3")
+    done, _ = monitor("retrain")  # the new champion is not judged by what was before it
+    assert (done.exit_code, done.data[0].windows, done.tracked) == (0, (), None)
+
+    drifts(3)
+    done, _ = monitor("rollback")
+    assert (done.exit_code, done.promoted.version) == (0, "1")
+    drifts(4)
+    done, told = monitor("rollback")
+    assert "gone back to already" in told
+    assert (done.exit_code, done.promoted) == (9, None)
+    assert dbx.tracking.aliases("watched") == {"champion": "1", "previous": "3"}
 
 
 def test_what_cannot_be_monitored_is_told_by_its_key(

@@ -158,6 +158,17 @@ class TestPush:
         assert 'print("here")' in here
         assert 'print("there")' in here
 
+    def test_what_is_ticked_while_a_plan_is_made_is_in_the_plan(
+        self, dbx: Dbx, perform: Any, opened: Any
+    ) -> None:
+        perform("push", force=True)
+        push = opened("push")
+        theirs = b"# Databricks notebook source\n1\n"
+        dbx.workspace.put("/Shared/hello/theirs", theirs, "SOURCE", "python")
+        press(push, "Refresh")
+        push.prune.value = True
+        until(lambda: "− theirs" in text(push), push)
+
     def test_a_plan_that_is_no_longer_true_is_refused(
         self, dbx: Dbx, perform: Any, opened: Any
     ) -> None:

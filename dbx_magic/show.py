@@ -122,7 +122,7 @@ def _line(line: Line) -> str:
         link = f' <a href="{address}" target="_blank" rel="noopener">{address}</a>'
     symbol = f"{_symbol(line.symbol)} " if line.symbol else ""
     return (
-        f'<div style="padding-left:{1.5 * line.indent}em">'
+        f'<div style="padding-left:{1.5 * line.indent}em;white-space:pre-wrap">'
         f"{symbol}{html.escape(line.text)}{note}{link}</div>"
     )
 

@@ -9,7 +9,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dbx_magic.dbx import Dbx
+from dbx_magic.show import markup
 from dbx_magic.table import table_html
+from dbx_magic.view import Line
 
 TABLE = {
     "columns": [
@@ -81,6 +83,11 @@ def test_chart(alone: Locator, page: Page, shot: Any) -> None:
     shot("line")
     alone.get_by_role("button", name="Chart").click()
     expect(alone.locator("svg")).to_be_hidden()
+
+
+def test_a_line_keeps_its_indentation(page: Page) -> None:
+    page.set_content(markup([Line("{"), Line('  "num_workers": 1'), Line("}")]))
+    assert page.locator("body").inner_text() == '{\n  "num_workers": 1\n}'
 
 
 def test_in_a_notebook(lab: Any, page: Page, running: Dbx, shot: Any) -> None:

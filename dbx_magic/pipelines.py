@@ -178,15 +178,24 @@ def pipeline(
     dbx.project.must_exist()
     if action == "check":
         return (yield from _check(dbx))
-    repo = dbx.repo
-    repo.must_exist()
+    dbx.repo.must_exist()
     if action == "register":
         return (yield from _register(dbx, dry_run=dry_run, expect=expect))
     if action == "local":
-        remote = LocalRemote.create(repo, dbx.project.settings.project)
-        azure = paths(repo.prefix)["azure"].values()
-        return LocalRunner(str(remote.folder), tuple(path for path in azure if _read(dbx, path)))
-    targets = _targets(dbx)
+        return _local(dbx)
+    return (yield from _written(dbx, action, oidc, force=force, dry_run=dry_run, expect=expect))
+
+
+def _local(dbx: Dbx) -> LocalRunner:
+    remote = LocalRemote.create(dbx.repo, dbx.project.settings.project)
+    azure = paths(dbx.repo.prefix)["azure"].values()
+    return LocalRunner(str(remote.folder), tuple(path for path in azure if _read(dbx, path)))
+
+
+def _written(
+    dbx: Dbx, action: Forge, oidc: bool, *, force: bool, dry_run: bool, expect: str
+) -> Work[PipelineFiles]:
+    repo, targets = dbx.repo, _targets(dbx)
     version = importlib.metadata.version("dbx-magic")
     settings = dbx.project.settings
     marks = {"oidc" if oidc else "token", "model" if settings.data or settings.model else "code"}

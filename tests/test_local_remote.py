@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dbx_magic.errors import GitError, PipelineError
 from dbx_magic.events import Event, Shown, drive
 from dbx_magic.local_remote import LocalRemote
 from dbx_magic.output import Stream
+from dbx_magic.pipeline_run import StepRun
 from dbx_magic.verbs import perform
 
 PIPELINE = """
@@ -277,6 +279,22 @@ def test_a_killed_run_is_told_as_interrupted(here: Path, tmp_path: Path) -> None
     assert do(here, "publish").view()[1:] == []
     # What the killed one had checked out is gone.
     assert list((remote / "dbx-runs").glob("*.tree")) == []
+
+
+def test_a_run_that_was_killed_between_two_steps_has_deployed_nothing(here: Path) -> None:
+    ship(here, "workspace/greet.py", "1\n")
+    do(here, "follow")
+    commit = ship(here, "dbx.toml", (here / "dbx.toml").read_text() + "[targets.dev]\n")
+    remote = LocalRemote.of(Dbx(here).repo)
+    assert remote is not None
+    # No pipeline is about that commit: its one run is as a killed process leaves it.
+    run, held = remote.new_run("build-workspace", commit, "main")
+    installed = StepRun("Install", "dev", "succeeded", 1.0)
+    remote.save(replace(run, state="running", steps=(installed,)))
+    held.close()
+    [followed] = do(here, "follow").runs
+    assert (followed.state, followed.steps) == ("interrupted", (installed,))
+    assert git(here, "tag", "--list") == "dbx/local/1", "nothing of dev"
 
 
 def alive(pid: int) -> bool:

@@ -103,7 +103,7 @@ class LocalRemote:
             text=True,
             check=False,
         )
-        return done.stdout.strip()
+        return (done.stdout or done.stderr).strip()
 
     def interrupted(self, branch: str) -> set[str]:
         """The pipelines whose last run of a branch was killed, so that its work is not done."""

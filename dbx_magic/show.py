@@ -115,15 +115,16 @@ def _blocks(view: View) -> Iterable[str]:
 
 
 def _line(line: Line) -> str:
-    note = f' <span style="opacity:.7">{html.escape(line.note)}</span>' if line.note else ""
+    symbol = _symbol(line.symbol) if line.symbol else ""
+    note = f'<span style="opacity:.7">{html.escape(line.note)}</span>' if line.note else ""
     link = ""
     if line.link.startswith(("http://", "https://")):
         address = html.escape(line.link, quote=True)
-        link = f' <a href="{address}" target="_blank" rel="noopener">{address}</a>'
-    symbol = f"{_symbol(line.symbol)} " if line.symbol else ""
+        link = f'<a href="{address}" target="_blank" rel="noopener">{address}</a>'
+    parts = filter(None, (symbol, html.escape(line.text), note, link))
     return (
         f'<div style="padding-left:{1.5 * line.indent}em;white-space:pre-wrap">'
-        f"{symbol}{html.escape(line.text)}{note}{link}</div>"
+        f"{' '.join(parts)}</div>"
     )
 
 

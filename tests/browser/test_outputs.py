@@ -88,6 +88,8 @@ def test_chart(alone: Locator, page: Page, shot: Any) -> None:
 def test_a_line_keeps_its_indentation(page: Page) -> None:
     page.set_content(markup([Line("{"), Line('  "num_workers": 1'), Line("}")]))
     assert page.locator("body").inner_text() == '{\n  "num_workers": 1\n}'
+    page.set_content(markup([Line("", note="4 cores")]))
+    assert page.locator("body").inner_text() == "4 cores"
 
 
 def test_in_a_notebook(lab: Any, page: Page, running: Dbx, shot: Any) -> None:

@@ -27,6 +27,8 @@ hypothesis.settings.load_profile("dbx")
 # A shell that starts us in the background lets us ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What is downloaded for one test is there for the next: MLflow, what the wheel is built with.
+DOWNLOADS = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache" / "uv")
 LABEXTENSION = Path(__file__).parents[1] / "labextension"
 SPEC = """{
   "cluster_name": "CLUSTER_NAME",
@@ -46,6 +48,7 @@ def isolate(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
         if name.startswith(("DATABRICKS_", "GIT_", "XDG_", "MLFLOW_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("UV_CACHE_DIR", DOWNLOADS)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     (home / ".gitconfig").write_text(
         "[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n"

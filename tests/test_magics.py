@@ -1,12 +1,12 @@
-"""``%dbx`` in a real IPython, and the quickstart notebook in a real kernel."""
+"""``%dbx`` in a real IPython, and the project's notebooks in a real kernel."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import nbformat
 import pytest
@@ -17,8 +17,9 @@ from nbclient import NotebookClient
 from place import ipynb
 from traitlets.config import Config
 
-from dbx_magic import local_process
+from dbx_magic import local_process, lockfile
 from dbx_magic.dbx import Dbx
+from dbx_magic.errors import WorkspaceError
 from dbx_magic.output import plain
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -176,15 +177,20 @@ def kernel_home(
     return tmp_path
 
 
-def test_the_quickstart_notebook_runs(kernel_home: Path) -> None:
-    notebook = nbformat.read(NOTEBOOKS / "01_quickstart.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=240).execute(cwd=str(kernel_home))
-    shown = "\n".join(
-        output.get("text", "") or output.get("data", {}).get("text/plain", "")
+def shown_by(name: str, home: Path) -> str:
+    """Run a notebook of the project in a kernel, and give all that its cells show."""
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    NotebookClient(notebook, timeout=400).execute(cwd=str(home))
+    return "\n".join(
+        output.get("text", "") or output.get("evalue", "") or output["data"].get("text/plain", "")
         for cell in notebook.cells
         if cell.cell_type == "code"
         for output in cell.outputs
     )
+
+
+def test_the_quickstart_notebook_runs(kernel_home: Path) -> None:
+    shown = shown_by("01_quickstart.ipynb", kernel_home)
     for words in ("333 penguins", "Gentoo", "/Shared/penguins", "running, equal to its spec"):
         assert words in shown
     there = Dbx(kernel_home / "dbx-quickstart" / "penguins")
@@ -200,6 +206,25 @@ def test_the_quickstart_notebook_runs(kernel_home: Path) -> None:
     assert commits.stdout == "Let pipelines deploy it\nWeigh the penguins\n"
     assert "build-workspace #2" in shown
     assert "local/1" in shown  # where the history says that the version is
+
+
+@pytest.mark.timeout(600)  # MLflow may have to be downloaded
+def test_the_notebook_about_models_runs(
+    kernel_home: Path, unavailable: Callable[[str], NoReturn]
+) -> None:
+    there = Dbx(kernel_home, "local")
+    try:
+        there.tracking.aliases("nothing")
+    except WorkspaceError as error:
+        unavailable(error.message)
+    shown = shown_by("02_models.ipynb", kernel_home)
+    assert there.tracking.aliases("species") == {"champion": "1"}
+    for words in ("species 1 is the champion", "✗ species 2: accuracy", "2 failed validation"):
+        assert words in shown
+    project = Dbx(kernel_home / "dbx-quickstart" / "species")
+    assert lockfile.read(project.project.root).models == {"species": "2"}
+    project.workspace.delete_cluster(str(project.project.picked))
+    there.close()
 
 
 def test_an_interrupt_stops_the_cell_and_leaves_the_kernel_usable(

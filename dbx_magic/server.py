@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import sys
+import time
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,7 @@ class Ongoing:
     def __init__(self, dbx: Dbx, verb: Verb, arguments: Mapping[str, Any]) -> None:
         self.verb = verb
         self.root = dbx.project.root
+        self.begun = time.monotonic()
         self.error: DbxError | None = None
         self.done = False
         self._told: dict[object, str] = {}
@@ -150,7 +152,7 @@ class _Handler(APIHandler):
                 await self.flush()
 
     async def find(self) -> list[tuple[tuple[Path, bool], Ongoing]]:
-        """Give what goes on with the project around ``path``, that which changes it first."""
+        """Give what goes on with the project around ``path``, or did so last."""
         try:
             root = self.open(self.get_query_argument("path", "")).project.root
         except DbxError as error:
@@ -191,12 +193,14 @@ class VerbHandler(_Handler):
     @authenticated
     @authorized
     async def delete(self, name: str) -> None:
-        """Stop it when it goes on, or forget it when it is done."""
-        for place, ongoing in await self.find():
+        """Stop it when it goes on, and forget what is done."""
+        found = await self.find()
+        for _, ongoing in found:
             if ongoing.verb.name == name:
                 ongoing.stop()
-                if ongoing.done:
-                    del self.lasting[place]
+        for place, ongoing in found:
+            if ongoing.done:
+                del self.lasting[place]
 
     def _begin(self, name: str) -> Ongoing:
         from .verbs import find_verb
@@ -229,7 +233,7 @@ class LastingHandler(_Handler):
         """Listen to it; the first line is its name."""
         found = [ongoing for _, ongoing in await self.find()]
         if found:
-            ongoing = min(found, key=lambda one: one.done)
+            ongoing = min(found, key=lambda one: (one.done, -one.begun))
             self.set_status(200)
             self.write(json.dumps({"verb": ongoing.verb.name}) + "\n")
             await self.tell(ongoing)

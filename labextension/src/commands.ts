@@ -179,13 +179,16 @@ export function addCommands(
       'dbx-magic:run-this',
       {
         label: trans.__('Run This Notebook on the Cluster'),
-        caption: trans.__('Push this notebook and run it on the cluster'),
+        caption: trans.__(
+          'Push what changed, and run this notebook on the cluster'
+        ),
         icon: databricksIcon
       },
       async () => {
         const context = place.document()?.context;
         await save();
-        const push = project.perform('push', { paths: ['this'] });
+        // All of it, because a notebook runs other notebooks and imports modules.
+        const push = project.perform('push', {});
         await push.finished;
         if (context && !push.error) {
           const notebook = PathExt.basename(context.localPath);

@@ -1,5 +1,5 @@
+import { MenuSvg } from '@jupyterlab/ui-components';
 import { CommandRegistry } from '@lumino/commands';
-import { Menu } from '@lumino/widgets';
 
 import { PICK, REBUILD, SHOW } from './commands';
 import { Project } from './project';
@@ -25,7 +25,7 @@ export async function quickPick(
     await commands.execute(SHOW);
     return;
   }
-  const menu = new Menu({ commands });
+  const menu = new MenuSvg({ commands });
   for (const row of rows.slice(0, MOST_ROWS)) {
     const label = `${symbolOf(row.state)} ${row.name}`;
     const args = { cluster: row.cluster_id, label, picked: row.picked };

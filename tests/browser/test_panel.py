@@ -240,11 +240,14 @@ def answer(page: Page, verb: str, result: object) -> None:
 
 
 def test_run_this_notebook(lab: Any, page: Page, running: Dbx, shot: Any) -> None:
-    """One click pushes the notebook and runs it; its outputs stand beside it."""
-    drive(perform(running, "push", {"force": True, "prune": True}), lambda _: None)
+    """One click pushes what changed, modules too, and runs it; its outputs stand beside it."""
+    (running.project.workspace / "counting.py").write_text("ROWS = 42\n")
+    train = running.project.notebooks / "train.ipynb"
+    source = train.read_text().replace("range(42)", "range(ROWS)")
+    train.write_text(source.replace("print(", "from counting import ROWS\\nprint("))
     page.goto(lab.notebook(running.project.root))
     expect(page.locator(".jp-DbxStatus")).to_have_text("local · ● hello")
-    page.get_by_role("button", name="Push this notebook and run it on the cluster").click()
+    page.get_by_role("button", name="run this notebook on the cluster").click()
     outputs = page.locator(".jp-DbxOutputs")
     expect(outputs).to_contain_text("42 rows")
     expect(section(page, "Notebooks").get_by_role("status")).to_contain_text("run ")

@@ -291,7 +291,10 @@ async def test_what_has_ended_is_told_until_it_is_forgotten(
     await post("rebuild", call(dry_run=True))
     told = await fetch(params={"path": "hello"})
     assert b'"dry_run": true' in told.body.splitlines()[-1]
-    await fetch("rebuild", method="DELETE", params={"path": "hello"})
+    await post("run", call(notebook="nothing"))
+    told = await fetch(params={"path": "hello"}, raise_error=False)
+    assert json.loads(told.body.splitlines()[0]) == {"verb": "run"}  # the last
+    await fetch("run", method="DELETE", params={"path": "hello"})
     assert (await fetch(params={"path": "hello"})).code == 204
 
 

@@ -26,6 +26,7 @@ export class SpecCompletion implements ICompletionProvider {
   }
 
   readonly identifier = 'CompletionProvider:dbx-magic';
+  readonly rank = 1000; // before the words that the file has already
   readonly renderer = null;
 
   async isApplicable(context: ICompletionContext): Promise<boolean> {

@@ -52,13 +52,12 @@ class Watched:
         last = f"the last {counted(len(self.windows), 'window')}"
         if not violating:
             return [Line(f"{self.name}: within its limits in {last}", "✓", note)]
-        verb = "violate" if violating > 1 else "violates"
-        head = f"{self.name}: {violating} of {last} {verb}"
+        words = f"{violating} of {last} {'violate' if violating > 1 else 'violates'} a limit"
         if self.drifted:
-            return [Line(f"{head}, and so it has drifted", "✗", note), *self._table()]
+            return [Line(f"{self.name} has drifted: {words}", "✗", note), *self._table()]
         latest = "the latest does not" if not self.windows[0].violations else ""
         allowed = latest or f"{monitor.violations} of {monitor.of} are too many"
-        return [Line(f"{head}; {allowed}", "!", note), *self._table()]
+        return [Line(f"{self.name}: {words}; {allowed}", "!", note), *self._table()]
 
     def _table(self) -> list[Block]:
         found = tuple(

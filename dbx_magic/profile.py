@@ -99,8 +99,8 @@ counted as (
   select window, column_name, data_type, kind, count(*) as count,
     if(kind = 'table', null, count_if(digest is null)) as num_nulls,
     if(kind = 'number', avg(number), null) as avg,
-    if(kind = 'number', percentile_approx(number, {_PERCENTILES}), null) as quantiles,
-    min(number) as min, max(number) as max, percentile_approx(number, 0.5D) as median,
+    percentile_approx(number, {_PERCENTILES}) as percentiles,
+    min(number) as min, max(number) as max,
     if(kind = 'number', stddev(number), null) as stddev,
     if(kind = 'number', count_if(number = 0), null) as num_zeros,
     if(kind = 'number', count_if(nan), null) as num_nan,
@@ -122,7 +122,8 @@ items as (
     from cells where text is not null group by window, column_name, text
   ) where rank <= {_ITEMS} group by window, column_name
 )
-select counted.*, frequent_items,
+select counted.*, frequent_items, if(kind = 'number', percentiles, null) as quantiles,
+  percentiles[50] as median,
   if(kind = 'table', array_sort(collect_list(
     if(kind != 'table' and count > num_nulls, counted.column_name, null)
   ) over (partition by counted.window)), null) as non_null_columns,

@@ -145,7 +145,7 @@ def test_a_week_whose_last_two_days_drift(
     assert again == done
     assert ask(f"{windows} week_profile_metrics") == [{"all": 32, "own": 32}]  # with the baseline
     told = text(done.view(), width=120)
-    assert "✗ week: 2 of the last 3 windows violate, and so it has drifted" in told
+    assert "✗ week has drifted: 2 of the last 3 windows violate a limit" in told
     assert "2026-11-07     body mass.g'   js_distance" in told
 
 

@@ -96,6 +96,7 @@ export function addCommands(
   });
 
   const askCluster = async (): Promise<string | undefined> => {
+    await commands.execute(SHOW);
     const { rows } = await project.ask('clusters', {});
     const names = rows.map(row => `${symbolOf(row.state)} ${row.name}`);
     const { value } = await InputDialog.getItem({

@@ -63,7 +63,7 @@ class Dbx:
             return known
         login = find_login(self.project.target.profile) or self._local_login()
         self._checked = True
-        if known is None or (known.host, known.login.profile) != (login.host, login.profile):
+        if known is None or not _is_same(known.login, login):
             self.close()
             known = self._workspace = Workspace(login)
         return known
@@ -128,3 +128,10 @@ class Dbx:
                     self._workspace.destroy_context(cluster_id, context_id)
         if self._workspace is not None:
             self._workspace.rest.close()
+
+
+def _is_same(known: Login, login: Login) -> bool:
+    if (known.host, known.profile) != (login.host, login.profile):
+        return False
+    # After a reset the local workspace may be where it was, with another token.
+    return login.profile != LOCAL or known.headers() == login.headers()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,31 @@ def test_use_switches_and_only_when_it_can(project: Path, local: local_process.S
     with pytest.raises(UsageError, match="no profile 'nowhere'"):
         perform(project, "use", target="prod")
     assert Dbx(project).project.target.name == "local"
+
+
+def test_a_local_workspace_that_was_emptied_is_found_where_it_was(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "own"
+    monkeypatch.setenv("DBX_MAGIC_HOME", str(home))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+
+    def serve() -> None:
+        command = [sys.executable, "-m", "dbx_magic.local", "--home", home, "--port", port]
+        with subprocess.Popen(command) as server:
+            try:
+                while local_process.find() is None:
+                    assert server.poll() is None
+                assert dbx.workspace.object("/Shared")
+                dbx.refresh(project)
+            finally:
+                server.terminate()
+
+    dbx = Dbx(project)
+    serve()
+    perform(project, "local", action="reset", yes=True)
+    serve()
 
 
 def test_local_goes_up_and_down_and_keeps_its_data(

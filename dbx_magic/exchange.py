@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from .base import Base
 from .comparison import above
 from .conversion import Conversions, convert_all, plan_conversions
+from .crew import Crew
 from .dbx import Dbx
 from .errors import DbxError, UsageError
 from .events import Note, Pace, Progress, Work
@@ -218,3 +219,9 @@ def ticking(work: Generator[None, None, T], state: str, subject: str = "push") -
             yield Progress(subject, state, time.monotonic() - begun)
     finally:
         work.close()
+
+
+def asked(whom: str, work: Callable[[], T]) -> Work[T]:
+    """Wait for the answer of somebody who may take long, and tell that."""
+    with Crew() as crew:
+        return (yield from ticking(crew.wait(crew.start(work)), "is asked", whom))

@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from .auth import Login, find_login
 from .azure_devops import AzureDevOps
-from .crew import Crew
 from .errors import PipelineError, ProjectError
 from .events import Note, Planned, Work
-from .exchange import ticking
+from .exchange import asked
 from .forge import open_forge, open_host
 from .pipeline_check import Problem
-from .pipeline_run import Forge
 from .plan import Change, Plan
 from .repo import Repo
 from .settings import LOCAL, Target
 from .view import Line, View, counted
 
-_T = TypeVar("_T")
 _HOST, _TOKEN, _CLIENT = "databricks_host", "databricks_token", "databricks_client_id"
 
 
@@ -104,7 +100,7 @@ def register(
             "Pipelines run there as soon as their files are published.",
         )
     wanted = [_Group(name, _login(target), oidc) for name, target in groups.items()]
-    steps = yield from _asked(forge, partial(_missing, forge, pipelines, wanted))
+    steps = yield from asked(forge.name, partial(_missing, forge, pipelines, wanted))
     plan = Plan(
         f"Azure DevOps, project {forge.project}: {counted(len(steps), 'thing')} to make",
         steps,
@@ -126,7 +122,7 @@ def register(
     if dry_run:
         return done
     for step in steps:
-        yield from _asked(forge, partial(_make, forge, step))
+        yield from asked(forge.name, partial(_make, forge, step))
         yield Note(f"made: {_name(step)}", "✓")
     return done
 
@@ -192,7 +188,7 @@ def complaints(
     if host is None:
         return ()
     try:
-        said = yield from _asked(host, partial(host.complaints, texts, names))
+        said = yield from asked(host.name, partial(host.complaints, texts, names))
     except PipelineError as error:
         yield Note(f"Not checked by {host.name} itself: {error}", "!")
         return ()
@@ -201,8 +197,3 @@ def complaints(
         for path, words in said.items()
         if words
     )
-
-
-def _asked(forge: Forge, work: partial[_T]) -> Work[_T]:
-    with Crew() as crew:
-        return (yield from ticking(crew.wait(crew.start(work)), "is asked", forge.name))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from .data import rows, table
 from .dbx import Dbx
 from .errors import ProjectError, QualityError, RemoteError, UsageError
 from .events import Note, Progress, Work
+from .exchange import asked
 from .metric_tables import FOREIGN, MetricTables, Source, columns_of
 from .profile import TABLE, kind_of
 from .promote import Promoted, promote
@@ -131,7 +133,9 @@ def monitor(
     watched = _meant(dbx, name)
     if then != "tell" and dbx.project.settings.model is None:
         raise ProjectError(f"dbx.toml has no [model] to {then}.", 'Write its name: name = "…"')
-    answer, last = _last_answer(dbx) if then != "tell" else ("", "")
+    answer = last = ""
+    if then != "tell":
+        answer, last = yield from asked("MLflow", partial(_last_answer, dbx))
     found = []
     for data, its_monitor in watched:
         since = "" if answer == _IN_VAIN else last

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from . import lockfile
 from .dbx import Dbx
 from .errors import ProjectError, QualityError, UsageError
 from .events import Planned, Work
+from .exchange import asked
 from .plan import Change, Plan
 from .tracking import CHAMPION, PASSED, PREVIOUS, VALIDATED
 from .view import Line, View
@@ -64,7 +66,7 @@ def promote(
     model = dbx.project.settings.model
     if model is None:
         raise ProjectError("dbx.toml has no [model].", 'Write its name there: name = "…"')
-    aliases = dbx.tracking.aliases(model.name)
+    aliases = yield from asked("MLflow", partial(dbx.tracking.aliases, model.name))
     version = aliases.get(version, version) or lockfile.read(dbx.project.root).models.get(
         model.name, ""
     )

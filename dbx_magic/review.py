@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
-from .crew import Crew
 from .errors import PipelineError
 from .events import Note, Work
-from .exchange import ticking
+from .exchange import asked
 from .forge import forge_place, open_host
 from .forge_host import RefusedError, escaped
 from .pipeline_run import PullRequest
@@ -76,13 +75,12 @@ def request_review(
     Where nobody is signed in, or the forge refuses, there is a link to open it in a browser.
     """
     link = request_link(repo, remote, source, target)
-    with Crew() as crew:
-        work = crew.start(partial(_requested, repo, remote, source, target, commits))
-        try:
-            found = yield from ticking(crew.wait(work), "asking for a review", source)
-        except PipelineError as error:
-            yield Note(f"The request into {target} was not opened: {error}", "!")
-            found = None
+    work = partial(_requested, repo, remote, source, target, commits)
+    try:
+        found = yield from asked("the forge", work)
+    except PipelineError as error:
+        yield Note(f"The request into {target} was not opened: {error}", "!")
+        found = None
     if found is None:
         return Review(source, link=link)
     request, was_open = found

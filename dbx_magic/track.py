@@ -6,12 +6,14 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from . import lockfile, runs
 from .data import look_at
 from .dbx import Dbx
 from .errors import ConflictError, ProjectError, UsageError
 from .events import Note, Progress, Work
+from .exchange import asked
 from .project import write
 from .versions import uncommitted
 from .view import Line, Table, View
@@ -95,7 +97,8 @@ def track(
     if not run:
         run = yield from _trained(dbx, notebook or trains, parameter, cluster)
     sources = {data.name: data.source for data in settings.data}
-    dbx.tracking.describe_run(run, tags, fingerprints, sources)
+    tell = partial(dbx.tracking.describe_run, run, tags, fingerprints, sources)
+    yield from asked("MLflow", tell)
     found = dbx.tracking.run(run)
     if found.status != _FINISHED:
         yield Note(f"Run {run} is {found.status.lower()}, not finished.", "!")

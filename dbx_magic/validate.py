@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from . import lockfile, runs
 from .data import look_at
 from .dbx import Dbx
 from .errors import ProjectError, QualityError, RemoteError
 from .events import Note, Work
+from .exchange import asked
 from .quality import Check, check_data, check_model
 from .settings import Model
 from .tracking import CHAMPION, PASSED, VALIDATED, ModelVersion
@@ -87,7 +89,7 @@ def validate(dbx: Dbx, version: str = "", *, cluster: str = "") -> Work[Validate
         if model:
             yield Note(f"No version of {name} was tracked yet, so only data is checked.", "!")
         return Validated(name, "", tuple(checks))
-    aliases = dbx.tracking.aliases(name)
+    aliases = yield from asked("MLflow", partial(dbx.tracking.aliases, name))
     there = dbx.tracking.version(name, aliases.get(version, version))
     best = aliases.get(CHAMPION)
     champion = dbx.tracking.version(name, best) if best and best != there.version else None

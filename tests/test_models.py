@@ -57,12 +57,12 @@ with mlflow.start_run() as run:
     mlflow.log_param("divide", chosen)
     mlflow.log_metric("accuracy", accuracy(divide))
     mlflow.log_dict({"divide": divide}, "model.json")
-client, place = mlflow.MlflowClient(), f"runs:/{run.info.run_id}/model.json"
-if not client.search_registered_models(f"name='MODEL'"):
+client = mlflow.MlflowClient()
+if not client.search_registered_models("name='MODEL'"):
     client.create_registered_model("MODEL")
-client.create_model_version("MODEL", mlflow.get_artifact_uri, run.info.run_id)
+client.create_model_version("MODEL", f"{run.info.artifact_uri}/model.json", run.info.run_id)
 dbutils.notebook.exit(run.info.run_id)
-""".replace("mlflow.get_artifact_uri", 'f"{run.info.artifact_uri}/model.json"')
+"""
 EVALUATE = """
 import json, mlflow
 dbutils.widgets.text("model", "")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import hashlib
 import importlib.metadata
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +17,7 @@ from .events import Planned, Work
 from .forge_setup import Registered, complaints, register
 from .local_remote import LocalRemote
 from .pipeline_check import Problem, find_problems
+from .pipeline_text import Forge, group, is_edited, paths, render, slug
 from .plan import Change, Plan
 from .project import write
 from .publishing import destination
@@ -26,29 +25,8 @@ from .repo import Repo
 from .settings import LOCAL
 from .view import Line, View, counted, listed
 
-Forge = Literal["azure", "github", "gitlab"]
-
-# Where each template goes; the same places are checked.
-FILES: Mapping[Forge, Mapping[str, str]] = {
-    "azure": {
-        "build-cluster.yml": "pipelines/build-cluster.yml",
-        "build-workspace.yml": "pipelines/build-workspace.yml",
-    },
-    "github": {
-        "create-cluster.yml": ".github/workflows/create-cluster.yml",
-        "sync-workspace.yml": ".github/workflows/sync-workspace.yml",
-    },
-    "gitlab": {"gitlab-ci.yml": ".gitlab-ci.yml"},
-}
 # What the Azure pipelines are called where they are registered.
 _NAMES = {"build-cluster": "create-cluster", "build-workspace": "sync-workspace"}
-_UNSIGNED = "__FINGERPRINT__"
-_FINGERPRINT = re.compile(
-    r"^# Written by `dbx-magic pipeline \w+` \(([0-9a-f]{12})\)", re.MULTILINE
-)
-_TESTS = re.compile(r"^ *(- stage: )?tests:?$", re.MULTILINE)
-_EACH = "#each\n"
-_GROUP = "databricks_cli"
 _NEXT: Mapping[Forge, str] = {
     "azure": "Publish them, then `pipeline register` makes them pipelines of Azure DevOps, and the "
     "variable group {group} with databricks_host and {proof}.",
@@ -63,9 +41,6 @@ _PROOFS: Mapping[Forge, tuple[str, str]] = {
     "github": ("secret DATABRICKS_TOKEN", "variable DATABRICKS_CLIENT_ID"),
     "gitlab": ("DATABRICKS_TOKEN (masked)", "DATABRICKS_CLIENT_ID"),
 }
-# What a line of a template is for, where it is not for every project: the proof, as above, and
-# whether there is data or a model to validate.
-_MARK = re.compile(r" #(token|oidc|code|model)$")
 # What else there is to do for a project that is not at the top of its repository.
 _BELOW: Mapping[Forge, str] = {
     "azure": "",
@@ -202,7 +177,7 @@ def _written(
     wanted = render(action, targets, _branch(repo), version, repo.prefix, marks)
     there_now = {path: _read(dbx, path) for path in wanted}
     steps = tuple(Write(path, text) for path, text in wanted.items() if there_now[path] != text)
-    edited = [step.path for step in steps if _is_edited(there_now[step.path])]
+    edited = [step.path for step in steps if is_edited(there_now[step.path])]
     plan = _plan(action, steps, there_now)
     if dry_run:
         yield Planned(plan)
@@ -252,7 +227,7 @@ def _register(dbx: Dbx, *, dry_run: bool, expect: str) -> Work[Registered]:
     if missing:
         raise PipelineError(f"There is no {listed(missing)}.", "Write it with `pipeline azure`.")
     targets = _targets(dbx)
-    groups = {_group(targets, name): dbx.project.settings.target_named(name) for name in targets}
+    groups = {group(targets, name): dbx.project.settings.target_named(name) for name in targets}
     remote = destination(dbx.repo, dbx.repo.branch or "").remote
     oidc = any("azure-devops-oidc" in _read(dbx, path) for path in names.values())
     work = register(dbx.repo, remote, names, groups, oidc=oidc, dry_run=dry_run, expect=expect)
@@ -262,89 +237,13 @@ def _register(dbx: Dbx, *, dry_run: bool, expect: str) -> Work[Registered]:
 def _names(dbx: Dbx) -> dict[str, str]:
     """The Azure pipelines: the file of each by the name that it has there."""
     prefix = dbx.repo.prefix if dbx.repo.exists else ""
-    before = f"{_slug(prefix)}-" if prefix else ""
+    before = f"{slug(prefix)}-" if prefix else ""
     azure = paths(prefix)["azure"].values()
     return {f"{before}{_NAMES[Path(path).stem]}": path for path in azure}
 
 
-def _slug(prefix: str) -> str:
-    return re.sub(r"[^\w.]+", "-", prefix.strip("/"))
-
-
-def paths(prefix: str) -> dict[Forge, dict[str, str]]:
-    """Where each template goes, seen from the top of the repository.
-
-    A project that is in a folder of it, ``prefix``, has its pipelines there as well. Only GitHub
-    looks nowhere but at the top, where the folder's name tells them from other projects'.
-    """
-    if not prefix:
-        return {forge: dict(found) for forge, found in FILES.items()}
-    found = {forge: {name: prefix + path for name, path in FILES[forge].items()} for forge in FILES}
-    folder = ".github/workflows"
-    found["github"] = {name: f"{folder}/{_slug(prefix)}-{name}" for name in FILES["github"]}
-    return found
-
-
-def render(
-    forge: Forge,
-    targets: tuple[str, ...],
-    branch: str,
-    version: str,
-    prefix: str = "",
-    marks: Set[str] = frozenset({"token", "code"}),
-) -> dict[str, str]:
-    """Fill in the templates of a forge: the text of each file, by its path.
-
-    ``prefix`` is the project's folder in its repository, ``path/to/it/``. ``marks`` are those of
-    the lines to keep: with ``oidc`` no token is handed over, but the forge's word; with ``model``
-    data and model are validated, too.
-    """
-    folder = files(__package__) / "templates" / "pipelines" / forge
-    found = {}
-    for name, path in paths(prefix)[forge].items():
-        text = _marked((folder / name).read_text(encoding="utf-8"), marks)
-        text = text.replace("__BRANCH__", branch).replace("__VERSION__", version)
-        text = text.replace("__FILE__", path).replace("__PREFIX__", prefix)
-        if prefix:
-            text = text.replace("__FOLDER__", prefix.rstrip("/"))
-        # At the top there is no folder to go to.
-        text = "".join(line for line in text.splitlines(keepends=True) if "__FOLDER__" not in line)
-        head, _, each = text.partition(_EACH)
-        after, after_cluster = "tests" if _TESTS.search(head) else "", ""
-        for target in targets:
-            stage = re.sub(r"\W", "_", target)
-            values = {
-                "TARGET": target,
-                "STAGE": stage,
-                "GROUP": _group(targets, target),
-                "AFTER": after,
-                "AFTER_CLUSTER": after_cluster,
-            }
-            part = _filled(each, values)
-            head += part.replace("    needs: []\n", "") if forge == "github" else part
-            after = f"sync-workspace:{target}" if forge == "gitlab" else stage
-            after_cluster = f"create-cluster:{target}"
-        found[path] = head.replace(_UNSIGNED, _fingerprint(head), 1)
-    return found
-
-
-def _marked(text: str, marks: Set[str]) -> str:
-    """Leave out the lines with another mark than these, and the marks."""
-    found = ((line, _MARK.search(line)) for line in text.split("\n"))
-    lines = (_MARK.sub("", line) for line, mark in found if mark is None or mark[1] in marks)
-    return "\n".join(lines)
-
-
-def _filled(text: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"__([A-Z_]+?)__", lambda name: values[name[1]], text)
-
-
-def _group(targets: tuple[str, ...], target: str) -> str:
-    return _GROUP if len(targets) == 1 else f"{_GROUP}_{target}"
-
-
 def _groups(targets: tuple[str, ...]) -> str:
-    return " and ".join(_group(targets, target) for target in targets)
+    return " and ".join(group(targets, target) for target in targets)
 
 
 def _targets(dbx: Dbx) -> tuple[str, ...]:
@@ -374,18 +273,6 @@ def _top(dbx: Dbx) -> Path:
 def _read(dbx: Dbx, path: str) -> str:
     file = _top(dbx) / path
     return file.read_text(encoding="utf-8") if file.is_file() else ""
-
-
-def _is_edited(text: str) -> bool:
-    """Whether a file is not as it was written: its fingerprint says what that was."""
-    found = _FINGERPRINT.search(text)
-    if not found:
-        return bool(text)
-    return _fingerprint(text.replace(found[1], _UNSIGNED, 1)) != found[1]
-
-
-def _fingerprint(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _plan(forge: Forge, steps: tuple[Write, ...], there: Mapping[str, str]) -> Plan[Write]:

@@ -31,7 +31,7 @@ FLOORS = [
         "json_places",
     ],
     [
-        *("comparison", "celldiff", "strip", "pipeline_run"),
+        *("comparison", "celldiff", "strip", "pipeline_run", "pipeline_text"),
         *("library", "spec", "lockfile", "drift", "rebuild_plan", "policy", "offered"),
         *("quality", "profile", "distances", "metric_tables", "windows"),
     ],

@@ -16,7 +16,7 @@ from dbx_magic.dbx import Dbx
 from dbx_magic.errors import ConflictError, GitError, PipelineError, ProjectError, UsageError
 from dbx_magic.events import Event, Note, Planned, drive
 from dbx_magic.pipeline_check import Problem, find_problems
-from dbx_magic.pipelines import FILES, render
+from dbx_magic.pipeline_text import FILES, render
 from dbx_magic.verbs import perform
 
 FORGES = list(FILES)

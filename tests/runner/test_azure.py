@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from dbx_magic.pipelines import render
+from dbx_magic.pipeline_text import render
 from dbx_magic.runner.azure import Unsupported, stages_of
 
 

@@ -1,15 +1,16 @@
 """What JupyterLab feels of the extension: pauses while it shows much, and how much later it opens.
 
 ``python tests/benchmarks/bench_lab.py`` shows 200 clusters and 5,000 notebooks that differ, starts
-our part of the server, and opens JupyterLab in turn with the extension and without it. The clock's
-figures are worth something on a machine that does nothing else; those of processor time always.
+our part of the server, and opens JupyterLab in turn with the extension and without it: 25 blocks
+of four openings, or as many as the argument says. The machine's speed alone makes an opening 10 %
+longer or shorter, which is more than the extension costs: 25 blocks tell what is worse than about
+70 ms, 200 (half an hour, and nothing else may run) about 25.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shutil
 import statistics
@@ -24,13 +25,14 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from browser.conftest import Lab, serve
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
 
 from dbx_magic import local_process
 
 ROOT = Path(__file__).parents[2]
+LABEXTENSIONS = "share/jupyter/labextensions"
 CLUSTERS, NOTEBOOKS = 200, 5000
-BLOCKS, STARTS, RESAMPLES = 20, 15, 2000
+BLOCKS, STARTS = 25, 15
 PROJECT = 'project = "hello"\ncluster = "hello"\n\n[targets.local]\nprofile = "local"\n'
 START = """
 import time
@@ -39,6 +41,11 @@ begun = time.process_time()
 import dbx_magic.server
 dbx_magic.server._link_jupyter_server_extension(None)
 print(1000 * (time.process_time() - begun))
+"""
+RESTORED = """
+Object.defineProperty(window, 'jupyterapp', {
+  set: app => app.restored.then(() => { window.restored = performance.now(); })
+});
 """
 WATCH = """
 () => {
@@ -87,16 +94,6 @@ def pauses(page: Page, lab: Lab) -> None:
     show(what, ", ".join(found) or "none")
 
 
-@dataclass(frozen=True)
-class Opening:
-    """What one opening took, in milliseconds: by the clock, and of processor time."""
-
-    restored: float
-    page: float
-    script: float
-    server: float
-
-
 def starting() -> None:
     """Say what our part of a server costs before it answers."""
     taken = []
@@ -109,80 +106,90 @@ def starting() -> None:
     show("processor time of our part of a server's start", f"{median:.0f} ms, at best {low:.0f}")
 
 
-def opening(browser: Browser, lab: Lab, switch: Path) -> None:
-    """Open JupyterLab with and without the extension, and compare each with its neighbours.
+@dataclass(frozen=True)
+class Opening:
+    """What one opening took, in milliseconds: by the clock, and of processor time."""
 
-    Blocks of six (off, on, off, off, on, off …) in one warm browser, a new page each: what drifts
-    on the machine meets all alike. The difference of the two kinds of "off" is pure noise.
+    restored: float
+    page: float
+    script: float
+    server: float
+
+
+@dataclass(frozen=True)
+class Opener:
+    """Opens JupyterLab with and without the extension; ``shelf`` is where Lab looks for it.
+
+    Without means not installed: Lab loads the code even of an extension that is disabled.
     """
-    server = next(
-        one for one in psutil.Process().children(recursive=True) if "jupyterlab" in one.cmdline()
-    )
-    context = browser.new_context()
-    for is_on in (False, True, False, True):  # both ways in the browser's caches
-        open_once(context, lab, switch, server, is_on=is_on)
-    blocks: list[dict[str, list[Opening]]] = []
-    for _ in range(BLOCKS):
-        block: dict[str, list[Opening]] = {"off": [], "on": [], "again": []}
-        for kind in ("off", "on", "again", "again", "on", "off"):
-            taken = open_once(context, lab, switch, server, is_on=kind == "on")
-            block[kind].append(taken)
-        blocks.append(block)
+
+    context: BrowserContext
+    lab: Lab
+    installed: Path
+    shelf: Path
+
+    def open(self, *, is_on: bool) -> Opening:
+        """Open a file in a new page, until nothing is asked of the server any more."""
+        switch = self.shelf / self.installed.name
+        switch.unlink(missing_ok=True)
+        if is_on:
+            switch.symlink_to(self.installed)
+        before = self.server_time()
+        page = self.context.new_page()
+        page.add_init_script(RESTORED)
+        browser = self.context.new_cdp_session(page)
+        browser.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.goto(self.lab.address("hello/dbx.toml"))
+        restored = page.wait_for_function("() => window.restored").json_value()
+        page.wait_for_load_state("networkidle")
+        found = {
+            one["name"]: 1000 * one["value"]
+            for one in browser.send("Performance.getMetrics")["metrics"]
+        }
+        spent = self.server_time() - before
+        assert page.locator(".jp-DbxStatus").count() == int(is_on)
+        page.close()
+        return Opening(restored, found["TaskDuration"], found["ScriptDuration"], spent)
+
+    def server_time(self) -> float:
+        """The processor time that Lab's server has had until now, in milliseconds."""
+        processes = psutil.Process().children(recursive=True)
+        times = next(one for one in processes if "jupyterlab" in one.cmdline()).cpu_times()
+        return 1000 * (times.user + times.system)
+
+
+def opening(opener: Opener, count: int) -> None:
+    """Compare openings with the extension and without it.
+
+    In blocks of four (off, on, on, off), so that what drifts slowly meets both alike, in a browser
+    with a profile of its own: what it has compiled it keeps, as a user's does. The difference of
+    the two "off" of a block is pure noise.
+    """
+    for is_on in (False, True) * 3:  # both ways in the browser's caches
+        opener.open(is_on=is_on)
+    blocks = []
+    for _ in range(count):
+        blocks.append([opener.open(is_on=is_on) for is_on in (False, True, True, False)])
+        for layout in opener.lab.layouts.iterdir():
+            layout.unlink()  # Lab reads them all at each opening
     for name, what in (
         ("restored", "until the layout is restored, by the clock"),
         ("page", "processor time of the page"),
         ("script", "  of which JavaScript"),
         ("server", "processor time of the server"),
     ):
-        kinds = {
-            kind: [statistics.fmean(getattr(one, name) for one in block[kind]) for block in blocks]
-            for kind in ("off", "on", "again")
-        }
-        without = statistics.median(kinds["off"])
+        times = [[getattr(one, name) for one in block] for block in blocks]
+        without = statistics.fmean(first + last for first, _, _, last in times) / 2
         show(f"{what}, without", f"{without:.0f} ms")
-        show(f"{what}, with", difference(kinds["on"], kinds["off"]))
-        show(f"{what}, without, again", difference(kinds["again"], kinds["off"]))
+        show(f"{what}, with", mean([(b + c - a - d) / 2 for a, b, c, d in times]))
+        show(f"{what}, only noise", mean([a - d for a, _, _, d in times]))
 
 
-def open_once(
-    context: BrowserContext,
-    lab: Lab,
-    switch: Path,
-    server: psutil.Process,
-    *,
-    is_on: bool,
-) -> Opening:
-    """Open a file in a new page, until nothing is asked of the server any more."""
-    switch.write_text(json.dumps({"disabledExtensions": {"dbx-magic": not is_on}}))
-    before = server.cpu_times()
-    page = context.new_page()
-    browser = context.new_cdp_session(page)
-    browser.send("Performance.enable", {"timeDomain": "threadTicks"})
-    page.goto(lab.address("hello/dbx.toml"))
-    page.wait_for_function("() => window.jupyterapp")
-    page.evaluate("async () => { await window.jupyterapp.restored; }")
-    restored = page.evaluate("() => performance.now()")
-    page.wait_for_load_state("networkidle")
-    found = {
-        one["name"]: 1000 * one["value"]
-        for one in browser.send("Performance.getMetrics")["metrics"]
-    }
-    after = server.cpu_times()
-    assert page.locator(".jp-DbxStatus").count() == int(is_on)
-    page.close()
-    spent = after.user + after.system - before.user - before.system
-    return Opening(restored, found["TaskDuration"], found["ScriptDuration"], 1000 * spent)
-
-
-def difference(these: list[float], those: list[float]) -> str:
-    """The median of paired differences and the interval that 95 of 100 resamples lie in."""
-    pairs = [one - other for one, other in zip(these, those, strict=True)]
-    chance = random.Random(9)
-    medians = sorted(
-        statistics.median(chance.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES)
-    )
-    low, high = medians[RESAMPLES // 40], medians[-RESAMPLES // 40]
-    return f"{statistics.median(pairs):+.0f} ms  ({low:+.0f} … {high:+.0f})"
+def mean(differences: list[float]) -> str:
+    """The mean and the interval that the true one lies in, 95 times of 100."""
+    middle = statistics.fmean(differences)
+    margin = 1.96 * statistics.stdev(differences) / len(differences) ** 0.5
+    return f"{middle:+.0f} ms  ({middle - margin:+.0f} … {middle + margin:+.0f})"
 
 
 def show(what: str, value: str) -> None:
@@ -202,19 +209,33 @@ def main() -> None:
             check=True,
             env={**os.environ, "CI": "1", "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"},
         )
+        wheel = next(home.glob("*.whl"))
+        shelf = home / "labextensions"
+        shelf.mkdir()
+        for other in Path(sys.prefix, LABEXTENSIONS).iterdir():
+            if other.name != "dbx-magic":
+                (shelf / other.name).symlink_to(other)
         starting()
         local_process.start()
         try:
-            with serve(next(home.glob("*.whl")), home) as lab, sync_playwright() as playwright:
+            with (
+                serve(wheel, home, f"--LabApp.labextensions_path={shelf}") as lab,
+                sync_playwright() as playwright,
+            ):
                 (lab.root / "notes.txt").write_text("no project")
                 (lab.root / "hello" / "notebooks").mkdir(parents=True)
                 (lab.root / "hello" / "dbx.toml").write_text(PROJECT)
-                browser = playwright.chromium.launch(
-                    executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
+                context = playwright.chromium.launch_persistent_context(
+                    home / "profile",
+                    executable_path=chromium,
+                    args=["--no-sandbox", "--disable-dev-shm-usage"],
                 )
-                pauses(browser.new_page(), lab)
-                opening(browser, lab, home / "config" / "labconfig" / "page_config.json")
-                browser.close()
+                installed = next(home.glob("*.data")) / f"data/{LABEXTENSIONS}/dbx-magic"
+                (shelf / installed.name).symlink_to(installed)
+                pauses(context.new_page(), lab)
+                blocks = int(sys.argv[1]) if len(sys.argv) > 1 else BLOCKS
+                opening(Opener(context, lab, installed, shelf), blocks)
+                context.close()
         finally:
             local_process.stop()
 

@@ -36,11 +36,12 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Lab:
-    """A JupyterLab that is up; ``root`` is the folder it shows."""
+    """A JupyterLab that is up; ``root`` is the folder it shows, ``layouts`` keeps what was open."""
 
     url: str
     token: str
     root: Path
+    layouts: Path
 
     def address(self, path: str) -> str:
         """Where a document opens, in a layout that no other test has touched."""
@@ -60,7 +61,7 @@ def lab(wheel: Path, local_home: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @contextlib.contextmanager
-def serve(wheel: Path, home: Path) -> Iterator[Lab]:
+def serve(wheel: Path, home: Path, *options: str) -> Iterator[Lab]:
     """Run JupyterLab with the extension of a wheel, and nothing of the user's."""
     root = home / "root"
     root.mkdir()
@@ -75,7 +76,8 @@ def serve(wheel: Path, home: Path) -> Iterator[Lab]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     base = "/user/ada%20l%40example.org"  # as under JupyterHub
-    started = Lab(f"http://127.0.0.1:{port}{base}", secrets.token_hex(16), root)
+    url = f"http://127.0.0.1:{port}{base}"
+    started = Lab(url, secrets.token_hex(16), root, home / "config" / "lab" / "workspaces")
     log = home / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -85,6 +87,7 @@ def serve(wheel: Path, home: Path) -> Iterator[Lab]:
                 f"--ServerApp.base_url={base}/",
                 *(f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"),
                 "--JupyterNotebookApp.expose_app_in_browser=True",
+                *options,
             ],
             stdout=output,
             stderr=output,

@@ -147,6 +147,14 @@ def plan_rebuild(
     return Plan(title, tuple(steps), tuple(changes), "rebuild")
 
 
+def differing(spec: ClusterSpec, seen: Seen) -> tuple[str, ...]:
+    """Names of the fields in which a cluster is not as its spec says; ``libraries`` is one."""
+    fields = [item.field for item in differences(spec, seen.cluster)]
+    if _wanted_libraries(spec, seen).changes:
+        fields.append("libraries")
+    return tuple(fields)
+
+
 def _cost(item: Difference, *, up: bool) -> str:
     if not up:
         return ""

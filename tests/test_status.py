@@ -53,6 +53,11 @@ def test_the_cluster_and_how_it_differs_from_its_spec(
     assert (status.cluster.name, status.cluster.differs) == ("hello", ())
     spec.write_text(spec.read_text().replace('"num_workers": 1', '"num_workers": 2'))
     assert perform("status").cluster.differs == ("num_workers",)
+    library = '"libraries": [{"pypi": {"package": "humanize"}}]'
+    spec.write_text(spec.read_text().replace('"num_workers": 2', f'"num_workers": 1, {library}'))
+    assert perform("status").cluster.differs == ("libraries",)
+    dbx.workspace.install(status.cluster.cluster_id, [{"pypi": {"package": "humanize"}}])
+    assert perform("status").cluster.differs == ()
     dbx.workspace.delete_cluster(status.cluster.cluster_id)
 
 

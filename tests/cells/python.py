@@ -248,6 +248,10 @@ lines
 
 # COMMAND ----------
 
+# MAGIC %sh touch /tmp/dbx_remote_cells.txt
+
+# COMMAND ----------
+
 # MAGIC %%writefile /tmp/dbx_remote_cells.txt
 # MAGIC written
 # MAGIC by a magic

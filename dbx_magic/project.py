@@ -165,7 +165,10 @@ class Project:
                     f"Another dbx_magic is changing {self.root} right now.",
                     "Wait until it is done, then try again.",
                 ) from None
-            yield
+            try:
+                yield
+            finally:
+                release(file.fileno())
 
 
 def hold(descriptor: int) -> None:
@@ -178,6 +181,21 @@ def hold(descriptor: int) -> None:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def release(descriptor: int) -> None:
+    """Unlock a file at once.
+
+    To close it would not do: while another thread starts a program, that has it open for a moment.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def write(path: Path, content: str | bytes) -> None:

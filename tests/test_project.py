@@ -78,6 +78,21 @@ def test_a_second_change_is_refused_and_a_dead_one_holds_nothing(project: Path) 
             pass
 
 
+def test_a_program_that_another_thread_starts_does_not_keep_the_lock(project: Path) -> None:
+    """Until it is another program, what is forked has all files open, the lock's too."""
+    again = (
+        "import os, sys; from pathlib import Path; from dbx_magic.project import Project\n"
+        "project, (reader, writer) = Project(Path(sys.argv[1])), os.pipe()\n"
+        "with project.lock():\n"
+        "    if not os.fork(): os.close(writer); os._exit(len(os.read(reader, 1)))\n"
+        "with project.lock(): os.write(writer, b'.')\n"
+        "print(os.waitstatus_to_exitcode(os.wait()[1]))"
+    )
+    command = [sys.executable, "-c", again, str(project)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "1\n", done.stderr
+
+
 def test_write_leaves_equal_files_and_modes_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file.sh"
     write(path, "one")

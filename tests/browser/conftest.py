@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -14,15 +15,18 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from databricks.sdk import WorkspaceClient
 from nbformat import v4
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dbx_magic.dbx import Dbx
 from dbx_magic.events import drive
+from dbx_magic.local_process import Server
 from dbx_magic.verbs import perform
 
 CELL = "# {}\nprint(f'{{spark.range(42).count()}} rows')"
@@ -196,6 +200,26 @@ def running(hello: Path) -> Dbx:
     dbx = Dbx(hello)
     drive(perform(dbx, "rebuild", {}), lambda _: None)
     return dbx
+
+
+@pytest.fixture
+def slow_start(local: Server, tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
+    """Let no cluster be ready before the block has ended: what goes on meanwhile can be seen."""
+    gate = tmp_path / "gate"
+    script = base64.b64encode(f"until [ -e '{gate}' ]; do sleep 0.1; done".encode()).decode()
+
+    @contextlib.contextmanager
+    def slow_start() -> Iterator[None]:
+        scripts = WorkspaceClient(host=local.url, token=local.token).global_init_scripts
+        script_id = scripts.create("gate", script, enabled=True).script_id
+        assert script_id
+        try:
+            yield
+        finally:
+            gate.touch()
+            scripts.delete(script_id)
+
+    return slow_start
 
 
 @pytest.fixture

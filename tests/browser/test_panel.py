@@ -30,7 +30,7 @@ def open_panel(lab: Any, page: Page) -> Any:
     return open_panel
 
 
-def test_rebuild(page: Page, hello: Path, open_panel: Any, local: object, shot: Any) -> None:
+def test_rebuild(page: Page, hello: Path, open_panel: Any, slow_start: Any, shot: Any) -> None:
     """Plan, Apply, progress, and the cluster stands there, equal to its spec."""
     (hello / "dbx.toml").write_text(
         'project = "fresh"\ncluster = "fresh"\n\n[targets.local]\nprofile = "local"\n'
@@ -41,9 +41,10 @@ def test_rebuild(page: Page, hello: Path, open_panel: Any, local: object, shot: 
     cluster.get_by_role("button", name="Rebuild…").click()
     expect(cluster).to_contain_text("fresh will be created")
     shot("plan")
-    cluster.get_by_role("button", name="Apply").click()
-    expect(cluster.get_by_role("progressbar")).to_be_visible()
-    shot("progress")
+    with slow_start():
+        cluster.get_by_role("button", name="Apply").click()
+        expect(cluster.get_by_role("progressbar")).to_be_visible()
+        shot("progress")
     expect(cluster.get_by_role("status")).to_contain_text("fresh")
     expect(cluster).to_contain_text(re.compile("●.*fresh.*running.*equal to its spec", re.DOTALL))
     expect(cluster.get_by_role("button", name="Dismiss")).to_be_visible()
@@ -124,7 +125,13 @@ def test_go_back(page: Page, hello: Path, open_panel: Any, local: object, shot: 
 
 
 def test_a_reload_and_a_second_tab_in_the_middle_of_a_rebuild(
-    page: Page, lab: Any, running: Dbx, open_panel: Any, settings: Any, shot: Any
+    page: Page,
+    lab: Any,
+    running: Dbx,
+    open_panel: Any,
+    settings: Any,
+    slow_start: Any,
+    shot: Any,
 ) -> None:
     """Each page finds what goes on, and tells how it ends, also in a notification."""
     settings(notify="always")
@@ -133,16 +140,17 @@ def test_a_reload_and_a_second_tab_in_the_middle_of_a_rebuild(
     open_panel(root)
     cluster = section(page, "Cluster")
     expect(cluster).to_contain_text("stopped")
-    cluster.get_by_role("button", name="Rebuild…").click()
-    expect(cluster.get_by_role("progressbar")).to_be_visible()
-    page.reload()
-    other = page.context.new_page()
-    other.goto(lab.notebook(root))
-    other.get_by_role("tab", name="Databricks").click()
-    both = [cluster, section(other, "Cluster")]
-    for one in both:
-        expect(one.get_by_role("status")).to_contain_text("hello")  # under way, or just ended
-    shot("found again")
+    with slow_start():
+        cluster.get_by_role("button", name="Rebuild…").click()
+        expect(cluster.get_by_role("progressbar")).to_be_visible()
+        page.reload()
+        other = page.context.new_page()
+        other.goto(lab.notebook(root))
+        other.get_by_role("tab", name="Databricks").click()
+        both = [cluster, section(other, "Cluster")]
+        for one in both:
+            expect(one.get_by_role("progressbar")).to_be_visible()
+        shot("found again")
     for one in both:
         expect(one.get_by_role("status")).to_contain_text("equal to its spec")
     other.get_by_role("tab", name="File Browser").click()

@@ -61,7 +61,7 @@ def narrow(page: Page) -> None:
     expect(page.locator(".dbx-panel").last).to_be_visible()
 
 
-def test_pick_and_rebuild(page: Page, hello: Path, run: Any, shot: Any) -> None:
+def test_pick_and_rebuild(page: Page, hello: Path, run: Any, slow_start: Any, shot: Any) -> None:
     """The plan first; one that is no longer true is refused; then progress and the cluster."""
     (hello / "dbx.toml").write_text(
         'project = "panel"\ncluster = "panel"\n\n[targets.local]\nprofile = "local"\n'
@@ -87,9 +87,10 @@ def test_pick_and_rebuild(page: Page, hello: Path, run: Any, shot: Any) -> None:
     expect(panel).to_contain_text("2 workers")
     choose_theme(page, "JupyterLab Dark")
     shot("plan")
-    press(panel, "Apply")
-    expect(panel.get_by_role("progressbar")).to_be_visible()
-    shot("progress")
+    with slow_start():
+        press(panel, "Apply")
+        expect(panel.get_by_role("progressbar")).to_be_visible()
+        shot("progress")
     expect(panel).to_contain_text("running, equal to its spec, in")
     press(panel, "Events")
     expect(panel.locator("table")).to_contain_text("it runs")
@@ -200,7 +201,7 @@ def has_keyboard(panel: Locator) -> bool:
 
 
 def test_pick_and_rebuild_with_the_keyboard_alone(
-    page: Page, hello: Path, run: Any, shot: Any
+    page: Page, hello: Path, run: Any, slow_start: Any, shot: Any
 ) -> None:
     """Tab and Enter; what was pressed keeps the keyboard, though it can be pressed no more."""
     (hello / "dbx.toml").write_text(
@@ -214,20 +215,25 @@ def test_pick_and_rebuild_with_the_keyboard_alone(
     panel.get_by_label("Filter").focus()
     page.keyboard.type("oth")
     expect(panel.locator("option")).to_have_count(1)
-    for name, told in (
-        ("Pick", "other is picked"),
-        ("Rebuild…", "keys will be created"),
-        ("Apply", "keys starting"),
-        ("Stop", "running, equal to its spec, in"),
-        ("Dismiss", ""),
-    ):
-        tab_to(panel, name)
-        if name != "Stop":  # it goes while it has the keyboard
-            page.keyboard.press("Enter")
+
+    def tell(name: str, told: str) -> None:
         if told:  # a screen reader says it
             expect(panel.get_by_role("status").filter(has_text=told)).to_have_count(1)
         assert has_keyboard(panel), f"after {name}"
         shot(name)
+
+    def enter(name: str, told: str) -> None:
+        tab_to(panel, name)
+        page.keyboard.press("Enter")
+        tell(name, told)
+
+    enter("Pick", "other is picked")
+    enter("Rebuild…", "keys will be created")
+    with slow_start():
+        enter("Apply", "keys starting")
+        tab_to(panel, "Stop")  # it goes while it has the keyboard
+    tell("Stop", "running, equal to its spec, in")
+    enter("Dismiss", "")
     expect(panel).not_to_contain_text("running, equal to its spec, in")
     for cluster in dbx.workspace.clusters():
         if cluster["cluster_name"] in ("keys", "other"):

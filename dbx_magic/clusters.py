@@ -22,10 +22,11 @@ from .cluster_state import (
     wait_ended,
 )
 from .dbx import Dbx
-from .drift import differences, told_body
+from .drift import told_body
 from .errors import ConflictError, ProjectError, UsageError
 from .events import Work
-from .spec import SIZE
+from .rebuild_plan import Seen, differing
+from .spec import SIZE, ClusterSpec
 from .view import Line, Table, View, duration
 from .workspace import Json
 
@@ -145,7 +146,15 @@ def _equal(dbx: Dbx, cluster: Json) -> bool | None:
     except ProjectError:
         return None  # a list is no place to complain about the spec; `rebuild` does
     # Lists leave out what the cluster was told.
-    return not differences(spec, dbx.workspace.cluster(str(cluster["cluster_id"])))
+    return not unlike_spec(dbx, spec, dbx.workspace.cluster(str(cluster["cluster_id"])))
+
+
+def unlike_spec(dbx: Dbx, spec: ClusterSpec, cluster: Json) -> tuple[str, ...]:
+    """Names of the fields, ``libraries`` too, in which a cluster is not as its spec says."""
+    if spec.libraries is None:
+        return differing(spec, Seen(cluster))
+    libraries = dbx.workspace.libraries(str(cluster["cluster_id"]))
+    return differing(spec, Seen(cluster, tuple(libraries)))
 
 
 def runtime_words(cluster: Mapping[str, object]) -> str:

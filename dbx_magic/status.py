@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from .cluster_state import name_of, picked_cluster, state_symbol, state_words
-from .clusters import runtime_words, size_words
+from .clusters import runtime_words, size_words, unlike_spec
 from .dbx import Dbx
 from .errors import DbxError, GitError, NotFoundError, ProjectError
 from .events import Planned, Work
 from .exchange import root_of
 from .project import SPEC
-from .rebuild_plan import Seen, differing
 from .remote import Folder
 from .settings import LOCAL
-from .spec import Json, parse_spec
+from .spec import parse_spec
 from .transfer import push
 from .versions import uncommitted
 from .view import Line, Table, View, ago, counted, listed
@@ -180,7 +179,7 @@ def _cluster(dbx: Dbx) -> ClusterStatus | None:
     except NotFoundError:
         return None
     own = name_of(cluster) == dbx.project.target.cluster and dbx.project.spec_path.exists()
-    differs = _differs(dbx, cluster) if own else ()
+    differs = unlike_spec(dbx, dbx.project.cluster_spec(), cluster) if own else ()
     return ClusterStatus(
         name_of(cluster),
         str(cluster["cluster_id"]),
@@ -190,14 +189,6 @@ def _cluster(dbx: Dbx) -> ClusterStatus | None:
         differs,
         _version_of(dbx) if own and not differs else "",
     )
-
-
-def _differs(dbx: Dbx, cluster: Json) -> tuple[str, ...]:
-    spec = dbx.project.cluster_spec()
-    if spec.libraries is None:
-        return differing(spec, Seen(cluster))
-    libraries = dbx.workspace.libraries(str(cluster["cluster_id"]))
-    return differing(spec, Seen(cluster, tuple(libraries)))
 
 
 def _version_of(dbx: Dbx) -> str:

@@ -56,6 +56,7 @@ def test_the_cluster_and_how_it_differs_from_its_spec(
     library = '"libraries": [{"pypi": {"package": "humanize"}}]'
     spec.write_text(spec.read_text().replace('"num_workers": 2', f'"num_workers": 1, {library}'))
     assert perform("status").cluster.differs == ("libraries",)
+    assert [row.equal for row in perform("clusters").rows if row.name == "hello"] == [False]
     dbx.workspace.install(status.cluster.cluster_id, [{"pypi": {"package": "humanize"}}])
     assert perform("status").cluster.differs == ()
     dbx.workspace.delete_cluster(status.cluster.cluster_id)

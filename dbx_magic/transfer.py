@@ -32,6 +32,7 @@ from .pushlock import PushLock
 from .remote import Folder, Seen
 from .sending import Backup, Sender, backup_line, new_backup
 from .sides import Sides, gather, lines_of, look, read_more, settle, with_pending
+from .tree import Walk
 from .view import Line, View, counted, duration, listed
 
 _MOST_LINES = 60  # of a conflict; `diff` shows all
@@ -184,7 +185,7 @@ def _push(
                 if dry_run or conflicts:
                     yield Planned(plan)
                 if dry_run:
-                    return _result(folder, sides, steps, chosen, begun, dry_run=True)
+                    return _result(dbx, folder, sides, steps, chosen, begun, dry_run=True)
                 if conflicts:
                     raise _conflict(folder, conflicts)
                 plan.must_be(expect)
@@ -203,7 +204,7 @@ def _push(
                     yield from pushing.finish(user.result(), head, clean=clean and not paths)
         finally:
             lock.release()
-    return _result(folder, sides, steps, chosen, begun, size=size, backup=backup)
+    return _result(dbx, folder, sides, steps, chosen, begun, size=size, backup=backup)
 
 
 def _owner(dbx: Dbx, base: Base) -> str:
@@ -284,6 +285,7 @@ def _conflict(folder: Folder, conflicts: list[Conflict]) -> ConflictError:
 
 
 def _result(
+    dbx: Dbx,
     folder: Folder,
     sides: Sides,
     steps: tuple[PushStep, ...],
@@ -301,6 +303,7 @@ def _result(
         for path, one in sides.here.items()
         if one != FOLDER
     )
+    walk = Walk(dbx.project)
     left = tuple(
         one.path
         for one in sides.differences
@@ -309,6 +312,7 @@ def _result(
         and one.here is None
         and one.path not in removed
         and one.there != FOLDER
+        and not walk.ignores(f"workspace/{one.path}")
     )
     kept = backup.place if backup else ""
     seconds = time.monotonic() - begun

@@ -97,6 +97,15 @@ def test_what_is_gone_here_is_removed_there(dbx: Dbx, project: Path, root: str) 
     assert not (project / "workspace/old").exists()
 
 
+def test_what_python_leaves_beside_a_module_there_is_nobodys_edit(
+    dbx: Dbx, project: Path, root: str
+) -> None:
+    push(dbx)
+    dbx.workspace.make_folder(f"{root}/__pycache__")
+    dbx.workspace.put(f"{root}/__pycache__/measures.cpython-311.pyc", b"code", "RAW")
+    assert push(dbx).left == ()
+
+
 def test_what_others_put_there_stays(dbx: Dbx, project: Path, root: str) -> None:
     push(dbx)
     dbx.workspace.make_folder(f"{root}/mine")
